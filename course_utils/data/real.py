@@ -1,0 +1,344 @@
+"""Real images: looked up under COURSE_DATA, and fetched by torchvision where they are missing and there is a network.
+
+Three rules keep a data folder trustworthy. A file appears under its own name only when it is complete: it is fetched
+into a folder with a unique temporary name, checked, and renamed. What is found is checked as well, by checksum where
+one is known. And a file that is already there is never deleted or overwritten, not even a damaged one: it may be
+somebody's only copy.
+"""
+
+import hashlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import torch
+from torch import Tensor
+
+from course_utils._torchvision import prepare_torchvision
+from course_utils.data import _check
+from course_utils.data.images import Images, split_images, split_sizes
+
+VARIABLE = "COURSE_DATA"
+
+_MNIST_FILES = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+_AMAT_FILES = {
+    "binarized_mnist_train.amat": "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d",
+    "binarized_mnist_valid.amat": "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2",
+    "binarized_mnist_test.amat": "e6687bfea3f820c174f33b7865140b2a2dd2930ef786f35d45795fc193b5ab2c",
+}
+_AMAT_URL = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/"
+_AMAT_COLUMNS = 784
+_IDX_ITEMS = {"train": 60_000, "t10k": 10_000}
+_MNIST_VALID = 10_000
+_CIFAR_VALID = 5_000
+_SECONDS_WITHOUT_ANSWER = 20
+
+
+def mnist() -> Images:
+    """Return MNIST, 28×28 grey, split 50,000 / 10,000 / 10,000 (valid: the last 10,000 of the official train).
+
+    Returns:
+        float32 (N, 1, 28, 28) in 256 levels k/255; the labels are the digits, int64.
+
+    Raises:
+        FileNotFoundError: a file is missing and could not be downloaded. ValueError: a file is damaged.
+
+    Source: LeCun, Cortes, Burges. Read from <COURSE_DATA>/MNIST/raw, as torchvision lays it out.
+    """
+    return _idx_images("mnist", "MNIST", _MNIST_FILES)
+
+
+def fashion_mnist() -> Images:
+    """Return Fashion-MNIST, 28×28 grey, split 50,000 / 10,000 / 10,000 (valid: the last 10,000 of the official train).
+
+    Returns:
+        float32 (N, 1, 28, 28) in 256 levels k/255; the labels are the ten kinds of clothing, int64.
+
+    Raises:
+        FileNotFoundError: a file is missing and could not be downloaded. ValueError: a file is damaged.
+
+    Source: Xiao et al., arXiv 1708.07747. Read from <COURSE_DATA>/FashionMNIST/raw, as torchvision lays it out.
+    """
+    return _idx_images("fashion_mnist", "FashionMNIST", dict.fromkeys(_MNIST_FILES))
+
+
+def cifar10() -> Images:
+    """Return CIFAR-10, 32×32 RGB, split 45,000 / 5,000 / 10,000 (valid: the last 5,000 of the official train).
+
+    Returns:
+        float32 (N, 3, 32, 32) in 256 levels k/255; the labels are the ten classes, int64. Takes 740 MB.
+
+    Raises:
+        FileNotFoundError: a file is missing and could not be downloaded. ValueError: a file is damaged.
+
+    Source: Krizhevsky 2009. Read from <COURSE_DATA>/cifar-10-batches-py, as torchvision lays it out.
+    """
+    CIFAR10 = _torchvision_datasets().CIFAR10
+    checksums = dict([*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])])
+    folder = CIFAR10.base_folder
+
+    def check(path: Path) -> None:
+        _check_sum(path, checksums[path.name], "md5")
+
+    root = data_root()
+    _ensure(root, folder, list(checksums), lambda temporary: CIFAR10(temporary, download=True), check, CIFAR10.url)
+    for name in checksums:
+        check(root / folder / name)
+    train, test = (CIFAR10(root, train=official_train) for official_train in (True, False))
+    x = _unit(torch.from_numpy(np.concatenate([train.data, test.data])).permute(0, 3, 1, 2))
+    sizes = (len(train.data) - _CIFAR_VALID, _CIFAR_VALID, len(test.data))
+    return split_images("cifar10", x, torch.tensor(train.targets + test.targets), sizes, levels=256)
+
+
+def binarized_mnist() -> Images:
+    """Return the fixed binarisation of MNIST, 28×28 of 0 and 1, split 50,000 / 10,000 / 10,000, without labels.
+
+    Every published likelihood "on binarised MNIST, fixed" is measured on these very bits. They are sorted by class, so
+    shuffle before taking a part.
+
+    Returns:
+        float32 (N, 1, 28, 28) in 2 levels; the labels are None.
+
+    Raises:
+        FileNotFoundError: a file is missing and could not be downloaded. ValueError: a file is damaged.
+
+    Source: Salakhutdinov, Murray, On the quantitative analysis of deep belief networks, ICML 2008, as distributed by
+    Larochelle. Read from <COURSE_DATA>/binarized_mnist/binarized_mnist_{train,valid,test}.amat.
+    """
+    root, folder = data_root(), "binarized_mnist"
+    download_url = _torchvision_datasets().utils.download_url
+
+    def fetch(temporary: Path) -> None:
+        for name in _AMAT_FILES:
+            if not (root / folder / name).exists():
+                download_url(_AMAT_URL + name, temporary / folder, name)
+
+    _ensure(root, folder, list(_AMAT_FILES), fetch, _read_original_amat, _AMAT_URL)
+    bits = [torch.from_numpy(_read_original_amat(root / folder / name)) for name in _AMAT_FILES]
+    train, valid, test = (split.float().view(-1, 1, 28, 28) for split in bits)
+    return Images("binarized_mnist", train, valid, test, levels=2)
+
+
+def image_folder(path: str | Path, size: int = 32, seed: int = 0) -> Images:
+    """Read every image below a folder as RGB, cropped to the middle square and scaled, split 80 / 10 / 10 by seed.
+
+    Args:
+        path: folder of images, directly in it or in one subfolder for each class.
+        size: height and width to scale to, in pixels.
+        seed: decides which images are train, valid and test.
+
+    Returns:
+        float32 (N, 3, size, size) in 256 levels k/255, all in memory (12 kB an image at size 32); the labels are the
+        number of the subfolder in alphabetical order, int64, or None where there are no subfolders.
+
+    Raises:
+        FileNotFoundError: there is no such folder. ValueError: it holds fewer than 10 images, or one cannot be read.
+    """
+    folder = Path(path).expanduser()
+    _check.whole("size", size)
+    _check.whole("seed", seed, least=0)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"path must be a folder of images, but there is no folder {folder}")
+    endings = _torchvision_datasets().folder.IMG_EXTENSIONS
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in endings and file.is_file())
+    if len(files) < 10:
+        raise ValueError(f"path must hold at least 10 images ({', '.join(endings)}), but {folder} has {len(files)}")
+    order = torch.randperm(len(files), generator=torch.Generator().manual_seed(seed)).tolist()
+    x = _unit(torch.stack([_read_square(files[i], size) for i in order]))
+    classes = sorted({file.relative_to(folder).parts[0] for file in files if file.parent != folder})
+    labels = None
+    if classes:
+        # An image beside the subfolders belongs to none of the classes.
+        number = {name: k for k, name in enumerate(classes)}
+        labels = torch.tensor([number.get(files[i].relative_to(folder).parts[0], -1) for i in order])
+    return split_images(folder.resolve().name, x, labels, split_sizes(len(files)), levels=256)
+
+
+def data_root() -> Path:
+    """Return the folder that real data is looked up in: COURSE_DATA, or else a cache folder of this user.
+
+    Raises:
+        NotADirectoryError: COURSE_DATA is set, and is not an existing folder.
+    """
+    chosen = os.environ.get(VARIABLE)
+    if not chosen:
+        return Path(platformdirs.user_cache_dir("what-i-cannot-create"))
+    root = Path(chosen).expanduser()
+    if not root.is_dir():
+        raise NotADirectoryError(
+            f"{VARIABLE} must name an existing folder, but was {chosen!r}; create that folder or unset {VARIABLE}"
+        )
+    return root
+
+
+def read_amat(path: Path) -> np.ndarray:
+    """Read rows of 784 digits 0 or 1, separated by spaces, as uint8 (N, 784); a hundred times faster than loadtxt.
+
+    Raises:
+        ValueError: the file is anything else.
+    """
+    text = np.fromfile(path, dtype=np.uint8)
+    row = 2 * _AMAT_COLUMNS  # a digit and a space each, but a line end after the last
+    if len(text) == 0 or len(text) % row:
+        # Say how wide the first row is: it tells a file cut off from a file of another data set.
+        first = bytes(text[: 100 * row]).partition(b"\n")[0].split()
+        raise _damaged(path, f"{len(text):,} bytes are not rows of {_AMAT_COLUMNS} values; the first has {len(first)}")
+    text = text.reshape(-1, row)
+    digits, separators = text[:, ::2] - ord("0"), text[:, 1::2]  # uint8 wraps round: what is below "0" comes out large
+    if digits.max() > 1 or (separators[:, :-1] != ord(" ")).any() or (separators[:, -1] != ord("\n")).any():
+        raise _damaged(path, f"rows are not {_AMAT_COLUMNS} digits 0 or 1 with a space between them")
+    return digits
+
+
+def _read_original_amat(path: Path) -> np.ndarray:
+    """Read one file of the fixed binarisation, and make sure that it is the original."""
+    bits = read_amat(path)  # says more about a wrong file than a checksum can
+    _check_sum(path, _AMAT_FILES[path.name])
+    return bits
+
+
+def _idx_images(name: str, folder: str, checksums: dict[str, str | None]) -> Images:
+    """Read one of the two sets that come as idx files: train and t10k, images and labels."""
+    root, dataset = data_root(), getattr(_torchvision_datasets(), folder)
+
+    def read(path: Path) -> Tensor:
+        data = _read_idx(path)  # says more about a wrong file than a checksum can
+        if checksums[path.name] is not None:
+            _check_sum(path, checksums[path.name])
+        return data
+
+    raw, origin = f"{folder}/raw", f"{dataset.mirrors[0]} and unpack it"
+    _ensure(root, raw, list(checksums), lambda temporary: dataset(temporary, download=True), read, origin)
+    images = [read(root / raw / f"{part}-images-idx3-ubyte") for part in _IDX_ITEMS]
+    labels = [read(root / raw / f"{part}-labels-idx1-ubyte") for part in _IDX_ITEMS]
+    sizes = (len(labels[0]) - _MNIST_VALID, _MNIST_VALID, len(labels[1]))
+    return split_images(name, _unit(torch.cat(images)[:, None]), torch.cat(labels).long(), sizes, levels=256)
+
+
+def _read_idx(path: Path) -> Tensor:
+    """Read one idx file of bytes as uint8 (N, 28, 28) or (N,), else raise a ValueError that names it."""
+    part, kind = path.name.split("-")[:2]
+    shape = (_IDX_ITEMS[part], 28, 28) if kind == "images" else (_IDX_ITEMS[part],)
+    # Two zero bytes, type 8 (unsigned byte), number of dimensions, then each dimension as a big-endian 32-bit number.
+    header = bytes([0, 0, 8, len(shape)]) + np.array(shape, dtype=">i4").tobytes()
+    data = np.fromfile(path, dtype=np.uint8)
+    expected = len(header) + int(np.prod(shape))
+    if len(data) != expected or data[: len(header)].tobytes() != header:
+        raise _damaged(path, f"it must be {expected:,} bytes with items of shape {shape}, but has {len(data):,} bytes")
+    return torch.from_numpy(data[len(header) :]).view(shape)
+
+
+def _read_square(path: Path, size: int) -> Tensor:
+    """Read an image as RGB, cropped to the middle square and scaled: uint8 (3, size, size)."""
+    from PIL import Image, ImageOps  # torchvision reads images with it too
+
+    try:
+        with Image.open(path) as image:
+            # A photograph taken upright is often stored lying, with a note that says so.
+            square = ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (size, size), Image.Resampling.LANCZOS)
+    except (OSError, SyntaxError, ValueError) as error:  # PIL raises any of these for a broken file
+        raise ValueError(f"{path} cannot be read as an image ({error}); move it away and call again") from error
+    return torch.from_numpy(np.array(square)).permute(2, 0, 1)
+
+
+def _unit(x: Tensor) -> Tensor:
+    """uint8 0 … 255 to float32 in [0, 1]."""
+    return x.contiguous().float().div_(255)
+
+
+def _torchvision_datasets():
+    """torchvision.datasets, imported only when real data is asked for: it costs a second."""
+    prepare_torchvision()
+    import torchvision.datasets
+
+    return torchvision.datasets
+
+
+def _check_sum(path: Path, expected: str, algorithm: str = "sha256") -> None:
+    """Raise a ValueError that names the file if its checksum is not the expected one."""
+    if hashlib.new(algorithm, path.read_bytes()).hexdigest() != expected:
+        raise _damaged(path, f"its {algorithm} checksum is not {expected[:12]}…")
+
+
+def _damaged(path: Path, what: str) -> ValueError:
+    return ValueError(f"{path} is damaged or not the original: {what}; move it away and call again to download it")
+
+
+def _ensure(
+    root: Path,
+    folder: str,
+    names: list[str],
+    fetch: Callable[[Path], object],
+    check: Callable[[Path], object],
+    origin: str,
+) -> None:
+    """See to it that root/folder holds files of these names; what is there already stays as it is.
+
+    `fetch(temporary)` must leave the missing files under temporary/folder, and `check(path)` raise if one is damaged;
+    `origin` tells a reader where to fetch them by hand.
+    """
+    missing = [name for name in names if not (root / folder / name).exists()]
+    if not missing:
+        return
+    with _temporary_folder(root) as temporary:
+        try:
+            with _impatient_network():
+                fetch(temporary)
+        # torchvision reports a failed download, or one with a wrong checksum, as a RuntimeError.
+        except (OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise FileNotFoundError(
+                f"{root / folder / missing[0]} is missing and could not be downloaded ({reason}); set {VARIABLE} to a "
+                f"folder that has {folder}/{missing[0]}, fetch it from {origin}, or use digits(), which needs none"
+            ) from error
+        for name in missing:
+            check(temporary / folder / name)
+        _move_in(temporary / folder, root / folder, missing)
+
+
+def _move_in(source: Path, target: Path, names: list[str]) -> None:
+    """Give complete and checked files their names."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        # Two processes may fetch at once. Then both hold the same checked bytes, and to rename is one atomic step.
+        if not (target / name).exists():
+            os.replace(source / name, target / name)
+
+
+@contextmanager
+def _temporary_folder(root: Path) -> Iterator[Path]:
+    """A new folder inside root, so that renaming out of it stays on one disk; a killed process leaves it behind."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".download-", dir=root))
+    except OSError as error:
+        raise PermissionError(
+            f"{root} must be a folder that can be written to, because data is missing there ({error}); "
+            f"set {VARIABLE} to another folder"
+        ) from error
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _impatient_network() -> Iterator[None]:
+    """Give up on a server that does not answer: a hall with Wi-Fi but no internet would otherwise hang for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SECONDS_WITHOUT_ANSWER)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

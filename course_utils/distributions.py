@@ -1,0 +1,341 @@
+"""Distributions of one pixel, and how a network speaks of them.
+
+Read first: ``Bernoulli``. A *distribution* here holds parameters of any batch shape (...), and gives ``log_prob`` and
+``sample`` in the vocabulary of ``torch.distributions``, and ``icdf``, the inverse of its distribution function, so that
+two samplers can share the uniforms they consume and be compared pixel for pixel.
+
+A *pixel family* (``bernoulli()``, ``categorical(17)``, ...) is what a model is told at construction: how pixel values
+enter the network (``encode``), how many numbers the network must give back for each pixel (``n_params``), and which
+distribution these numbers stand for (calling the family). Values are float images, level k of L as k / (L - 1).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# exp(7) is wider than the whole range of a pixel, exp(-7) narrower than a 256th of it; beyond, gradients only overflow.
+MIN_LOG_SCALE = -7.0
+
+
+class PixelDistribution:
+    """A distribution over L levels 0, 1/(L-1), ..., 1, of batch shape (...).
+
+    Subclasses give ``levels``, ``level_log_probs()`` of shape (..., L) in nats, and ``log_prob``; the rest follows.
+    """
+
+    levels: int
+
+    def level_log_probs(self) -> Tensor:
+        """log p of every level, shape (..., L), in nats."""
+        raise NotImplementedError
+
+    def __getitem__(self, index) -> "PixelDistribution":
+        """The same distribution for a part of the batch: ``distribution[:, 0, row, column]``."""
+        raise NotImplementedError
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(value) in nats, shape (...); ``value`` holds levels k / (L - 1)."""
+        log_probs, index = self.level_log_probs(), (value * (self.levels - 1)).round().long()
+        batch = torch.broadcast_shapes(log_probs.shape[:-1], index.shape)
+        log_probs, index = log_probs.expand(*batch, self.levels), index.expand(batch)
+        return log_probs.gather(-1, index.unsqueeze(-1)).squeeze(-1)
+
+    def icdf(self, u: Tensor) -> Tensor:
+        """The smallest level whose distribution function exceeds u, for u in [0, 1), shape (...)."""
+        cdf = self.level_log_probs().exp().cumsum(-1)
+        cdf = cdf[..., :-1] / cdf[..., -1:]  # else rounding leaves a gap below 1 that the last level would fill
+        return (cdf <= u.unsqueeze(-1)).sum(-1).to(u.dtype) / (self.levels - 1)
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw for each element of the batch, shape (...), values k / (L - 1)."""
+        like = self.level_log_probs()[..., 0]
+        return self.icdf(torch.rand(like.shape, generator=generator, dtype=like.dtype, device=like.device))
+
+    @property
+    def mean(self) -> Tensor:
+        """E[x], shape (...)."""
+        log_probs = self.level_log_probs()
+        values = torch.linspace(0, 1, self.levels, dtype=log_probs.dtype, device=log_probs.device)
+        return log_probs.exp() @ values
+
+    @property
+    def mode(self) -> Tensor:
+        """The most probable level, shape (...)."""
+        log_probs = self.level_log_probs()
+        return log_probs.argmax(-1).to(log_probs.dtype) / (self.levels - 1)
+
+    def entropy(self) -> Tensor:
+        """-sum_k p_k log p_k in nats, shape (...)."""
+        log_probs = self.level_log_probs()
+        return -torch.xlogy(log_probs.exp(), log_probs.exp()).sum(-1)
+
+
+class Bernoulli(PixelDistribution):
+    """A binary pixel: p(x = 1) = sigmoid(logits), log p(x) = x * logits - log(1 + exp(logits)).
+
+    Args:
+        logits: log-odds of the value 1, any shape (...).
+    """
+
+    levels = 2
+
+    def __init__(self, logits: Tensor):
+        self.logits = logits
+
+    @property
+    def probs(self) -> Tensor:
+        """p(x = 1), shape (...)."""
+        return self.logits.sigmoid()
+
+    mean = probs
+
+    def __getitem__(self, index) -> "Bernoulli":
+        return Bernoulli(self.logits[index])
+
+    def level_log_probs(self) -> Tensor:
+        return torch.stack([F.logsigmoid(-self.logits), F.logsigmoid(self.logits)], -1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return value * self.logits - F.softplus(self.logits)
+
+    def icdf(self, u: Tensor) -> Tensor:
+        return (u >= torch.sigmoid(-self.logits)).to(u.dtype)
+
+
+class Categorical(PixelDistribution):
+    """A pixel of L levels, p(x = k / (L - 1)) = softmax(logits)_k.
+
+    Args:
+        logits: unnormalised log-probabilities, shape (..., L).
+    """
+
+    def __init__(self, logits: Tensor):
+        self.logits = logits
+        self.levels = logits.shape[-1]
+
+    @property
+    def probs(self) -> Tensor:
+        """p of every level, shape (..., L)."""
+        return self.logits.softmax(-1)
+
+    def __getitem__(self, index) -> "Categorical":
+        return Categorical(self.logits[index])
+
+    def level_log_probs(self) -> Tensor:
+        return self.logits.log_softmax(-1)
+
+
+class DiscretizedLogisticMixture(PixelDistribution):
+    """A mixture of K logistic distributions, each integrated over the bins of L levels (PixelCNN++, arXiv 1701.05517).
+
+    Levels are placed at c_k = 2k/(L-1) - 1 in [-1, 1], with bins c_k ± 1/(L-1); the first and the last bin reach to
+    minus and plus infinity, so that the levels' probabilities sum to 1. With standardised edges
+    hi = (c_k + 1/(L-1) - mu) / s and lo = (c_k - 1/(L-1) - mu) / s the probability of an inner bin is
+    sigmoid(hi) - sigmoid(lo), whose logarithm has the closed form
+
+        hi + log(-expm1(-(hi - lo))) - softplus(hi) - softplus(lo),
+
+    free of the cancellation that the difference suffers in the tails.
+
+    Args:
+        logits: unnormalised log-weights of the components, shape (..., K).
+        means: mu, on the scale on which levels run from -1 to 1, shape (..., K).
+        log_scales: log s, shape (..., K); values below -7 are raised to -7.
+        levels: L, at least 2.
+    """
+
+    def __init__(self, logits: Tensor, means: Tensor, log_scales: Tensor, levels: int):
+        self.logits, self.means, self.log_scales, self.levels = logits, means, log_scales, levels
+
+    def __getitem__(self, index) -> "DiscretizedLogisticMixture":
+        return DiscretizedLogisticMixture(self.logits[index], self.means[index], self.log_scales[index], self.levels)
+
+    def _bin_log_prob(self, index: Tensor) -> Tensor:
+        """log p of bin ``index``; index broadcasts against the batch shape (...)."""
+        half = 1 / (self.levels - 1)
+        index = index.unsqueeze(-1)
+        distance = 2 * half * index - 1 - self.means  # (..., K)
+        inverse_scale = torch.exp(-self.log_scales.clamp(min=MIN_LOG_SCALE))
+        hi, lo = (distance + half) * inverse_scale, (distance - half) * inverse_scale
+        inner = hi + torch.log(-torch.expm1(-2 * half * inverse_scale)) - F.softplus(hi) - F.softplus(lo)
+        first, last = F.logsigmoid(hi), F.logsigmoid(-lo)
+        log_bin = torch.where(index == 0, first, torch.where(index == self.levels - 1, last, inner))
+        return torch.logsumexp(self.logits.log_softmax(-1) + log_bin, -1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return self._bin_log_prob((value * (self.levels - 1)).round())
+
+    def level_log_probs(self) -> Tensor:
+        every = torch.arange(self.levels, dtype=self.means.dtype, device=self.means.device)
+        one_more = (p.unsqueeze(-2) for p in (self.logits, self.means, self.log_scales))  # (..., 1, K)
+        return DiscretizedLogisticMixture(*one_more, self.levels)._bin_log_prob(every)  # (..., L)
+
+
+class Gaussian(torch.distributions.Normal):
+    """A real number: log p(x) = -1/2 ((x - mean) / std)^2 - log std - 1/2 log 2 pi. A density: it may exceed 0."""
+
+    def __init__(self, mean: Tensor, log_std: Tensor):
+        super().__init__(mean, log_std.exp(), validate_args=False)
+
+    def __getitem__(self, index) -> "Gaussian":
+        return Gaussian(self.loc[index], self.scale[index].log())
+
+    def icdf(self, u: Tensor) -> Tensor:
+        """The inverse of the distribution function, for u in [0, 1), shape (...); finite also at u = 0."""
+        return super().icdf(u.clamp(min=torch.finfo(u.dtype).eps / 4))  # half the smallest non-zero draw of torch.rand
+
+
+@dataclass(frozen=True)
+class PixelFamily:
+    """What a model must know of its pixels. Made by ``bernoulli()``, ``categorical(levels)`` and their siblings.
+
+    Attributes:
+        name: for messages and tables.
+        levels: number of levels L, or None for real values.
+        n_features: numbers with which one value enters the network.
+        n_params: numbers with which the network describes one value.
+        make: parameters (..., n_params) to a distribution of batch shape (...).
+        one_hot: whether ``encode`` adds a one-hot code to the value.
+    """
+
+    name: str
+    levels: int | None
+    n_params: int
+    make: Callable[[Tensor], PixelDistribution]
+    one_hot: bool = False
+
+    @property
+    def n_features(self) -> int:
+        return 1 + self.levels if self.one_hot else 1
+
+    def __call__(self, params: Tensor):
+        """The distribution that ``params`` (..., n_params) stand for, of batch shape (...).
+
+        Parameters in half precision, as autocast gives them, become float32: three digits are too few for summing.
+        """
+        return self.make(params.to(torch.promote_types(params.dtype, torch.float32)))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Values (...) to features (..., n_features): the value on [-1, 1], then its one-hot code if there is one.
+
+        Not on [0, 1]: a convolution pads with zeros, and a black pixel should differ from no pixel. ``encode`` is
+        differentiable in x through the first feature, so that receptive fields can be found by backpropagation.
+        """
+        value = (2 * x - 1 if self.levels else x).unsqueeze(-1)
+        if not self.one_hot:
+            return value
+        index = (x.detach() * (self.levels - 1)).round().long()
+        return torch.cat([value, F.one_hot(index, self.levels).to(value.dtype)], -1)
+
+    def check(self, x: Tensor, shape: tuple[int, ...]) -> None:
+        """Refuse anything but a float batch (B, *shape) of this family's values.
+
+        Values are looked at on the CPU only: on an accelerator the look would wait for the device at every step.
+
+        Raises:
+            ValueError: wrong type, shape, dtype or (on the CPU) a value that is not one of the levels, or not finite.
+        """
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            what = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(f"x must be a float tensor of shape (B, {_commas(shape)}), got {what}")
+        if tuple(x.shape[1:]) != tuple(shape):
+            raise ValueError(f"x must have shape (B, {_commas(shape)}), got ({_commas(x.shape)})")
+        if x.device.type != "cpu" or torch.compiler.is_compiling() or not len(x):
+            return
+        x = x.detach()
+        if not self.levels:
+            if not x.isfinite().all():
+                raise ValueError("x must be finite, got NaN or infinity")
+            return
+        k = x * (self.levels - 1)
+        # half precision rounds k by up to 2**-9 of it; a value between two levels is off by far more
+        on_a_level = (k - k.round()).abs() <= 1e-3 + 2 * torch.finfo(x.dtype).eps * k.abs()
+        if not (on_a_level & (x >= 0) & (x <= 1)).all():
+            span = f"from {x.min().item():.4g} to {x.max().item():.4g}"
+            want = "0 or 1" if self.levels == 2 else f"k/{self.levels - 1} for whole k from 0 to {self.levels - 1}"
+            raise ValueError(f"x must hold {want} for {self.name} pixels, got other values, {span}")
+
+
+def _commas(sizes) -> str:
+    return ", ".join(str(s) for s in sizes)
+
+
+def _make_bernoulli(params: Tensor) -> Bernoulli:
+    return Bernoulli(params.squeeze(-1))
+
+
+def _make_gaussian(params: Tensor) -> Gaussian:
+    return Gaussian(*params.unbind(-1))
+
+
+def bernoulli() -> PixelFamily:
+    """Binary pixels; one number, the logit."""
+    return PixelFamily("Bernoulli", levels=2, n_params=1, make=_make_bernoulli)
+
+
+def categorical(levels: int, one_hot: bool | None = None) -> PixelFamily:
+    """Pixels of ``levels`` levels; one logit a level, no idea that neighbouring levels are alike.
+
+    Args:
+        levels: number of levels, at least 2.
+        one_hot: let values enter the network as one-hot codes too; by default up to 32 levels.
+
+    Raises:
+        ValueError: fewer than 2 levels.
+    """
+    _need_levels(levels)
+    return PixelFamily("categorical", levels, levels, Categorical, one_hot=levels <= 32 if one_hot is None else one_hot)
+
+
+def discretized_logistic_mixture(levels: int = 256, components: int = 5) -> PixelFamily:
+    """Pixels of ``levels`` ordered levels; 3 numbers a component: log-weight, mean, log-scale.
+
+    Raises:
+        ValueError: fewer than 2 levels, or no component.
+    """
+    _need_levels(levels)
+    if not isinstance(components, int) or components < 1:
+        raise ValueError(f"components must be a whole number of at least 1, got {components!r}")
+
+    def make(params: Tensor) -> DiscretizedLogisticMixture:
+        return DiscretizedLogisticMixture(*params.split(components, -1), levels)
+
+    return PixelFamily("logistic-mixture", levels, 3 * components, make, one_hot=levels <= 32)
+
+
+def gaussian(std: float | None = None) -> PixelFamily:
+    """Real values; the network gives the mean and, unless ``std`` fixes it, the log of the standard deviation.
+
+    Raises:
+        ValueError: ``std`` is not positive.
+    """
+    if std is None:
+        return PixelFamily("Gaussian", levels=None, n_params=2, make=_make_gaussian)
+    if not 0 < std < math.inf:
+        raise ValueError(f"std must be positive, got {std}")
+
+    def make(params: Tensor) -> Gaussian:
+        mean = params.squeeze(-1)
+        return Gaussian(mean, torch.full_like(mean, math.log(std)))
+
+    return PixelFamily("Gaussian", levels=None, n_params=1, make=make)
+
+
+def _need_levels(levels: int) -> None:
+    if not isinstance(levels, int) or levels < 2:
+        raise ValueError(f"levels must be a whole number of at least 2, got {levels!r}")
+
+
+def bits_per_dim(nats: float | Tensor, dimensions: int) -> float | Tensor:
+    """Nats an image to bits a dimension: nats / (dimensions * log 2).
+
+    Raises:
+        ValueError: ``dimensions`` is not positive.
+    """
+    if dimensions < 1:
+        raise ValueError(f"dimensions must be at least 1, got {dimensions}")
+    return nats / (dimensions * math.log(2))

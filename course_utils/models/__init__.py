@@ -1,0 +1,19 @@
+"""Models of the course, one file each, all made with the shape of an image and sensible defaults for the rest."""
+
+from course_utils.models.base import AutoregressiveModel, DensityModel
+from course_utils.models.fvsbn import FVSBN
+from course_utils.models.gan import Discriminator, Generator
+from course_utils.models.made import MADE
+from course_utils.models.pixel_cnn import PixelCNN
+from course_utils.models.vae import VAE
+
+__all__ = [
+    "AutoregressiveModel",
+    "DensityModel",
+    "FVSBN",
+    "MADE",
+    "PixelCNN",
+    "VAE",
+    "Generator",
+    "Discriminator",
+]

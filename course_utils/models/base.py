@@ -1,0 +1,190 @@
+"""The two interfaces of the course, and the loops that sample and complete pictures.
+
+A density model gives ``log_prob(x) -> (B,)`` in nats an image and ``sample(n)``. An autoregressive model implements
+only ``conditionals(x)``: by the chain rule
+
+    log p(x) = sum_i log p(x_i | x_1, ..., x_{i-1}),
+
+and one evaluation of ``conditionals`` on a complete image gives every factor at once, as long as the factor for pixel i
+does not look at pixel i or later ones. Sampling cannot be had at once: pixel i is needed before pixel i + 1 is drawn.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.distributions import PixelDistribution, PixelFamily, bernoulli
+
+Position = tuple[int, int, int]  # channel, row, column
+Step = Callable[[int, int, int], PixelDistribution]  # a position to the distribution (B,) of its pixel
+
+
+class DensityModel(nn.Module):
+    """A model with a density. ``forward`` is ``log_prob``, so that wrappers which call the module (DDP) train it."""
+
+    shape: tuple[int, ...]
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x) of each image, shape (B,), in nats: summed over the pixels, never a mean."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.log_prob(x)
+
+    def sample(self, n: int) -> Tensor:
+        """n independent draws, shape (n, *shape)."""
+        raise NotImplementedError
+
+
+class AutoregressiveModel(DensityModel):
+    """Base of all models that predict the next pixel. A subclass implements ``conditionals``, nothing more.
+
+    A subclass may also implement ``incremental``, which makes sampling cheaper and changes no sample.
+
+    Args:
+        shape: (C, H, W) of an image.
+        distribution: family of the pixels; ``bernoulli()`` by default.
+
+    Raises:
+        ValueError: ``shape`` is not three positive integers.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], distribution: PixelFamily | None = None):
+        super().__init__()
+        self.shape = need_shape(shape, 3)
+        self.pixels = distribution or bernoulli()
+
+    def conditionals(self, x: Tensor) -> PixelDistribution:
+        """p(x_i | pixels before i) for every pixel i, as one distribution of batch shape (B, C, H, W)."""
+        raise NotImplementedError
+
+    def order(self) -> list[Position]:
+        """Positions in the order of the chain rule: row by row, left to right, within a pixel channel by channel."""
+        channels, height, width = self.shape
+        return [(c, h, w) for h in range(height) for w in range(width) for c in range(channels)]
+
+    def schedule(self) -> list:
+        """Positions as ``incremental`` takes them: ``order()``, or groups of pixels that do not see each other.
+
+        A group is (channel, rows, columns) with index tensors (n,); its pixels are drawn in one step.
+        """
+        return self.order()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x) = sum_i log p(x_i | x_<i), shape (B,), in nats.
+
+        Raises:
+            ValueError: x is not a float batch (B, C, H, W) of this model's pixel values.
+        """
+        self.pixels.check(x, self.shape)
+        return self.conditionals(x).log_prob(x).flatten(1).sum(1)
+
+    def incremental(self, x: Tensor) -> Step | None:
+        """A function that returns the distribution of the pixel at a position, reading the pixels before it from ``x``.
+
+        It is called once for each entry of ``schedule()``, in order, and may remember what it has computed. Where there
+        is no such form it is None.
+        """
+        return None
+
+    def sample(self, n: int, cached: bool = True, generator: torch.Generator | None = None) -> Tensor:
+        """n images drawn pixel by pixel, shape (n, C, H, W).
+
+        Args:
+            n: number of images.
+            cached: use ``incremental``. The naive loop (False) evaluates the whole network once a pixel; it is the
+                reference, and gives the same images from the same uniforms.
+            generator: source of the uniforms; torch's global one by default.
+
+        Raises:
+            ValueError: n is not a positive integer.
+        """
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"n must be a positive integer, got {n!r}")
+        parameter = next(self.parameters())
+        nothing = torch.zeros(n, *self.shape, dtype=parameter.dtype, device=parameter.device)
+        return self.complete(nothing, torch.zeros(self.shape, dtype=torch.bool), cached, generator)
+
+    @torch.no_grad()  # not inference_mode: a learner may feed samples back into log_prob(...).backward()
+    def complete(
+        self, x: Tensor, known: Tensor, cached: bool = True, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Keep the given pixels of ``x`` and draw the others, in order, each given all pixels before it.
+
+        Exact, that is a draw from p(unknown | known), if no given pixel comes after an unknown one in the model's
+        order. Otherwise a given pixel influences only the unknown pixels after it: the earlier ones were drawn without
+        looking ahead, and the result follows prod_i p(x_i | x_<i) over the unknown i, not the posterior.
+
+        Args:
+            x: images (B, C, H, W); values at unknown pixels are ignored.
+            known: bool mask of given pixels, broadcastable to x: (C, H, W), (H, W) or (B, C, H, W).
+            cached, generator: as in ``sample``.
+
+        Raises:
+            ValueError: x or known has a wrong type or shape, or a given pixel is no value of this family.
+        """
+        if not isinstance(x, Tensor):
+            raise ValueError(f"x must be a float tensor, got {type(x).__name__}")
+        if not isinstance(known, Tensor) or known.dtype != torch.bool:
+            raise ValueError(f"known must be a bool tensor, got {getattr(known, 'dtype', type(known).__name__)}")
+        try:
+            known = known.to(x.device).expand(x.shape)
+        except RuntimeError:
+            raise ValueError(f"known must broadcast to x, got {tuple(known.shape)} for x {tuple(x.shape)}") from None
+        x = torch.where(known, x, 0)  # so that nothing can be read off pixels that are not given, even by a wrong mask
+        self.pixels.check(x, self.shape)
+        u = torch.rand(x.shape, generator=generator, device=x.device if generator is None else generator.device)
+        u = u.to(x.device, torch.promote_types(x.dtype, torch.float32))  # in half precision some would round to 1
+        with evaluating(self), torch.autocast(x.device.type, enabled=False):
+            step = self.incremental(x) if cached else None
+            for c, h, w in self.schedule() if step else self.order():
+                pixel = step(c, h, w) if step else self.conditionals(x)[:, c, h, w]
+                drawn = pixel.icdf(u[:, c, h, w]).to(x.dtype)
+                x[:, c, h, w] = torch.where(known[:, c, h, w], x[:, c, h, w], drawn)
+        return x
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch dropout off for the time of the block, and back to what it was."""
+    was_training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in was_training:
+            module.training = True
+
+
+def need_shape(shape, length: int | None = None) -> tuple[int, ...]:
+    """``shape`` as a tuple of positive integers, ``length`` of them.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    sizes = tuple(shape) if isinstance(shape, tuple | list | torch.Size) else ()
+    wrong_length = not sizes if length is None else len(sizes) != length
+    if wrong_length or not all(isinstance(size, int) and size > 0 for size in sizes):
+        want = {3: "(channels, height, width)", None: "positive integers"}.get(length, f"{length} positive integers")
+        raise ValueError(f"shape must be {want}, got {shape!r}")
+    return sizes
+
+
+def split_params(params: Tensor, channels: int) -> Tensor:
+    """A network's output (B, C * P, H, W) as parameters (B, C, H, W, P), P numbers for each value."""
+    batch, numbers, height, width = params.shape
+    return params.view(batch, channels, numbers // channels, height, width).movedim(2, -1)
+
+
+def join_features(features: Tensor) -> Tensor:
+    """Encoded values (B, C, H, W, E) as a convolution's input (B, C * E, H, W), channel by channel."""
+    batch, channels, height, width, each = features.shape
+    return features.movedim(-1, 2).reshape(batch, channels * each, height, width)
+
+
+def dimensions(shape: tuple[int, ...]) -> int:
+    """Number of values in an image of ``shape``."""
+    return math.prod(shape)

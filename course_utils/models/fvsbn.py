@@ -1,0 +1,91 @@
+"""Fully visible sigmoid belief network: every conditional is a logistic regression on the pixels before it.
+
+    p(x_i = 1 | x_<i) = sigmoid(b_i + sum_{j < i} W_ij x_j)
+
+Neal, "Connectionist learning of belief networks", 1992; the baseline called FVSBN in the NADE papers. Read first:
+``conditionals``. All D regressions are one masked matrix product.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_utils.distributions import PixelDistribution, PixelFamily
+from course_utils.models.base import AutoregressiveModel, Position, Step, dimensions
+
+
+class FVSBN(AutoregressiveModel):
+    """One logistic (softmax) regression a pixel; ``logits = b + (W * mask) x`` with a strictly lower triangular mask.
+
+    Args:
+        shape: (C, H, W).
+        distribution: family of the pixels, Bernoulli by default.
+        order: a permutation of the D = C * H * W flat indices; pixel ``order[i]`` is predicted i-th. Row by row,
+            channels innermost, by default.
+
+    Raises:
+        ValueError: ``shape`` or ``order`` is not of that form.
+    """
+
+    def __init__(self, shape, distribution: PixelFamily | None = None, order: Tensor | None = None):
+        super().__init__(shape, distribution)
+        self.register_buffer("rank", ranks(self.shape, order))  # rank[d]: when flat pixel d is predicted
+        mask = self.rank[:, None] > self.rank[None, :]  # (D, D): may d look at e?
+        self.register_buffer("mask", spread(mask, self.pixels.n_params, self.pixels.n_features))
+        self.weight = nn.Parameter(torch.zeros(self.mask.shape))
+        self.bias = nn.Parameter(torch.zeros(len(self.mask)))
+
+    def order(self) -> list[Position]:
+        return positions(self.shape, self.rank)
+
+    def conditionals(self, x: Tensor) -> PixelDistribution:
+        features = self.pixels.encode(x).flatten(1)  # (B, D * E)
+        params = F.linear(features, self.weight * self.mask, self.bias)  # (B, D * P)
+        return self.pixels(params.view(*x.shape, self.pixels.n_params))
+
+    def incremental(self, x: Tensor) -> Step:
+        """Keep the weighted sum of all pixels so far; each new pixel adds one column: O(D) a pixel, not O(D^2)."""
+        weight = (self.weight * self.mask).view(-1, dimensions(self.shape), self.pixels.n_features)
+        total = self.bias.repeat(len(x), 1)  # (B, D * P)
+        flat, before = x.view(len(x), -1), None
+
+        def step(c: int, h: int, w: int) -> PixelDistribution:
+            nonlocal before, total
+            if before is not None:
+                total += self.pixels.encode(flat[:, before]) @ weight[:, before].T
+            before = flat_index(self.shape, c, h, w)
+            return self.pixels(total.view(len(x), -1, self.pixels.n_params)[:, before])
+
+        return step
+
+
+def ranks(shape: tuple[int, int, int], order: Tensor | None) -> Tensor:
+    """When each flat pixel is predicted, shape (D,): the inverse of the permutation ``order``.
+
+    Raises:
+        ValueError: ``order`` is not a permutation of 0 ... D - 1.
+    """
+    size = dimensions(shape)
+    if order is None:
+        order = torch.arange(size).view(shape).permute(1, 2, 0).flatten()
+    order = torch.as_tensor(order)
+    if order.shape != (size,) or not torch.equal(order.sort().values.cpu(), torch.arange(size)):
+        got = order.tolist() if size <= 16 and order.numel() <= 16 else f"shape {tuple(order.shape)}"
+        raise ValueError(f"order must be a permutation of 0 ... {size - 1}, got {got}")
+    return order.argsort()
+
+
+def positions(shape: tuple[int, int, int], rank: Tensor) -> list[Position]:
+    """(channel, row, column) of each pixel, sorted by rank."""
+    _, height, width = shape
+    return [(d // (height * width), d // width % height, d % width) for d in rank.argsort().tolist()]
+
+
+def flat_index(shape: tuple[int, int, int], c: int, h: int, w: int) -> int:
+    """Index of a position in the flattened image."""
+    return (c * shape[1] + h) * shape[2] + w
+
+
+def spread(mask: Tensor, rows: int, columns: int) -> Tensor:
+    """Repeat a mask over pixels (D, D) for ``rows`` outputs and ``columns`` inputs of each pixel, as floats."""
+    return mask.repeat_interleave(rows, 0).repeat_interleave(columns, 1).float()

@@ -1,0 +1,127 @@
+"""Figures of the course: one style, one colour a family, everywhere. Importing this module sets the style."""
+
+import inspect
+import math
+import textwrap
+
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart; a family keeps its colour in every notebook.
+COLOURS = {
+    "data": "#000000",
+    "autoregressive": "#0072B2",
+    "vae": "#E69F00",
+    "gan": "#009E73",
+    "flow": "#CC79A7",
+    "diffusion": "#56B4E9",
+    "baseline": "#7F7F7F",
+    "wrong": "#D55E00",
+}
+
+plt.rcParams.update(
+    {
+        "figure.dpi": 100,
+        "figure.constrained_layout.use": True,
+        "font.size": 12,  # readable from the last row of a lecture hall
+        "axes.titlesize": 13,
+        "axes.titlelocation": "left",
+        "axes.titleweight": "bold",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.prop_cycle": plt.cycler(color=[COLOURS[k] for k in ("autoregressive", "vae", "gan", "wrong", "flow")]),
+        "lines.linewidth": 2,
+        "legend.frameon": False,
+        "image.cmap": "gray",
+        "image.interpolation": "nearest",
+    }
+)
+
+
+def tile(x: Tensor, columns: int = 10) -> Tensor:
+    """Images (N, C, H, W) in [0, 1] as one picture (rows, columns, 3), with a grey frame of one pixel around each.
+
+    Raises:
+        ValueError: x is not (N, 1 or 3, H, W) with N > 0.
+    """
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or not len(x):
+        raise ValueError(f"x must have shape (N, 1 or 3, H, W) with N > 0, got {tuple(x.shape)}")
+    x = x.detach().float().cpu().clamp(0, 1).expand(-1, 3, -1, -1)
+    n, _, height, width = x.shape
+    rows, columns = math.ceil(n / columns), min(columns, n)
+    canvas = torch.full((rows * columns, 3, height + 1, width + 1), 0.5)
+    canvas[:, :, 1:, 1:] = 1.0  # empty places at the end stay white
+    canvas[:n, :, 1:, 1:] = x
+    canvas = canvas.view(rows, columns, 3, height + 1, width + 1).permute(2, 0, 3, 1, 4)
+    picture = torch.full((3, rows * (height + 1) + 1, columns * (width + 1) + 1), 0.5)
+    picture[:, :-1, :-1] = canvas.reshape(3, rows * (height + 1), columns * (width + 1))
+    return picture.permute(1, 2, 0)
+
+
+def images(x: Tensor, title: str = "", columns: int = 10, ax: plt.Axes | None = None, labels: list[str] | None = None):
+    """Show images (N, C, H, W) in [0, 1] side by side under a title, ``columns`` to a row.
+
+    Args:
+        ax: axes to draw on; without it a figure is made and shown.
+        labels: names of the rows, written at their left.
+    """
+    picture = tile(x, columns)
+    own = ax is None
+    if own:
+        rows = math.ceil(len(x) / columns)
+        width = 9.0
+        height = width * picture.shape[0] / picture.shape[1]
+        _, ax = plt.subplots(figsize=(width, min(height, 1.2 * rows + 4) + 0.4))
+    ax.imshow(picture)
+    ax.set_title(title)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    if labels:
+        step = x.shape[2] + 1
+        ax.set_yticks([step * (i + 0.5) for i in range(len(labels))], labels)
+        ax.tick_params(length=0)
+    if own:
+        plt.show()
+
+
+def plane(ax: plt.Axes, points: Tensor, title: str, colour: str, log_prob=None, limit: float = 1.6) -> None:
+    """Points (N, 2) in the square [-limit, limit]², over the density exp(log_prob) where there is one.
+
+    Args:
+        log_prob: function of points (M, 2) giving nats (M,), or None.
+    """
+    if log_prob is not None:
+        side = torch.linspace(-limit, limit, 120)
+        grid = torch.cartesian_prod(side, side)
+        density = log_prob(grid).detach().exp().view(120, 120).T  # rows are y
+        ax.imshow(density, extent=[-limit, limit] * 2, origin="lower", cmap="Greys", vmin=0)
+    x, y = points.detach().cpu().T
+    ax.plot(x, y, ".", markersize=2, color=colour, alpha=0.6)
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    ax.set_title(title, fontsize=12)
+
+
+def matrix(ax: plt.Axes, values: Tensor, title: str, xlabel: str, ylabel: str) -> None:
+    """A matrix as a picture: 0 white, the largest absolute value black; rows from top to bottom."""
+    values = values.detach().float().cpu().abs()
+    ax.imshow(values, cmap="Greys", vmin=0, vmax=max(values.max().item(), 1e-9), aspect="equal")
+    if values.shape[0] == values.shape[1]:  # the diagonal, which masks are all about
+        ax.plot([-0.5, len(values) - 0.5], [-0.5, len(values) - 0.5], color=COLOURS["wrong"], linewidth=1)
+    ax.spines[:].set_visible(True)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=[], yticks=[])
+    ax.set_title(title, fontsize=12)
+
+
+def show_source(thing) -> None:
+    """Show the source code of a class, function or method of this package, highlighted where a notebook can."""
+    from IPython.display import Code, display
+
+    display(Code(textwrap.dedent(inspect.getsource(thing)), language="python"))
+
+
+def band(ax: plt.Axes, x, runs: Tensor, label: str, colour: str, line: str = "o-") -> None:
+    """The mean of several runs (R, N) over x (N,), and a band from the smallest to the largest of them."""
+    ax.plot(x, runs.mean(0), line, color=colour, label=label)
+    ax.fill_between(x, runs.min(0).values, runs.max(0).values, alpha=0.2, color=colour)

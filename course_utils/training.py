@@ -1,0 +1,115 @@
+"""What surrounds a training loop. The loop itself stays in the notebook."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+
+class progress:
+    """Iterate with a live progress bar, and leave one line: ``2,000 steps · 31 s · 84.9 nats``.
+
+        steps = progress(batches(digits.train, 128, steps=2_000))
+        for x in steps:
+            loss = -model.log_prob(x).mean()
+            optimizer.zero_grad(); loss.backward(); optimizer.step()
+            steps.record(loss)
+        plt.plot(steps.history)
+
+    ``record`` keeps the loss without waiting for the device; the line reports the mean of the last tenth of them.
+
+    Args:
+        iterable: what to iterate over; its length, if it has one, makes the bar.
+        unit: what the recorded numbers are, for the line.
+
+    Attributes:
+        seconds: wall-clock time of the finished loop.
+    """
+
+    def __init__(self, iterable: Iterable, unit: str = "nats"):
+        self.iterable, self.unit = iterable, unit
+        self.seconds = 0.0
+        self._recorded: list[Tensor] = []
+
+    def __iter__(self) -> Iterator:
+        screen = _Screen()
+        total = len(self.iterable) if hasattr(self.iterable, "__len__") else None
+        form = _FORMAT if total else None
+        bar = tqdm(total=total, file=screen, leave=False, mininterval=0.5, bar_format=form, ncols=90)
+        start, steps = time.perf_counter(), 0
+        self._recorded = []  # a second loop over the same object starts anew
+        try:
+            for item in self.iterable:
+                yield item
+                steps += 1
+                bar.update()
+        finally:  # also when the loop is left by break, or by the keyboard
+            self.seconds = time.perf_counter() - start
+            bar.close()
+            screen.last(self._line(steps))
+
+    def record(self, loss: Tensor | float) -> None:
+        """Remember a scalar, detached, where it is: no synchronisation with the device."""
+        self._recorded.append(torch.as_tensor(loss).detach())
+
+    @property
+    def history(self) -> Tensor:
+        """All recorded numbers, shape (steps,), on the CPU."""
+        return torch.stack(self._recorded).float().cpu() if self._recorded else torch.empty(0)
+
+    def _line(self, steps: int) -> str:
+        parts = [f"{steps:,} steps", f"{self.seconds:.0f} s" if self.seconds >= 10 else f"{self.seconds:.1f} s"]
+        if self._recorded:
+            tail = self.history[-max(1, len(self._recorded) // 10) :]
+            parts.append(f"{tail.mean():.4g} {self.unit}")
+        return " · ".join(parts)
+
+
+_FORMAT = "{percentage:3.0f}% {bar:30} {n:,}/{total:,} · {elapsed} gone, {remaining} to go"
+
+
+class _Screen:
+    """A file that shows only its newest line: one notebook output that is replaced, or one terminal line.
+
+    A bar written to a stream leaves every one of its states in the stored notebook; a replaced display leaves the last.
+    """
+
+    def __init__(self):
+        self.handle = None
+        try:
+            from IPython import get_ipython
+            from IPython.display import display
+
+            if get_ipython() is not None and hasattr(get_ipython(), "kernel"):
+                self.handle = display(_Line(""), display_id=True)
+        except ImportError:
+            pass
+
+    def write(self, text: str) -> None:
+        text = text.strip("\r\n ")
+        if not text:
+            return
+        if self.handle is not None:
+            self.handle.update(_Line(text))
+        else:
+            print("\r" + text.ljust(100), end="", flush=True)
+
+    def flush(self) -> None:
+        pass
+
+    def last(self, text: str) -> None:
+        self.write(text)
+        if self.handle is None:
+            print()
+
+
+class _Line:
+    """Text that a notebook displays as it is, without quotes."""
+
+    def __init__(self, text: str):
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text

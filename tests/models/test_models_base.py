@@ -1,0 +1,488 @@
+"""Properties that every autoregressive model must have. A new one joins by a line in MODELS."""
+
+import dataclasses
+import itertools
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from course_utils.distributions import Bernoulli, bernoulli, categorical, discretized_logistic_mixture, gaussian
+from course_utils.models import FVSBN, MADE, AutoregressiveModel, DensityModel, PixelCNN
+from course_utils.models.base import evaluating, join_features, need_shape, split_params
+
+MODELS = {
+    "FVSBN": FVSBN,
+    "FVSBN, permuted": lambda shape, distribution=None: FVSBN(shape, distribution, order=permutation(shape)),
+    "MADE": lambda shape, distribution=None: MADE(shape, (40,), distribution),
+    "MADE, deep": lambda shape, distribution=None: MADE(shape, (24, 33), distribution),
+    "MADE, permuted": lambda shape, distribution=None: MADE(shape, (40, 30), distribution, permutation(shape)),
+    "PixelCNN": lambda shape, distribution=None: PixelCNN(shape, 12, 2, distribution),
+}
+MIXTURE = discretized_logistic_mixture(5, 2)
+FAMILIES = {
+    "bernoulli": bernoulli(),
+    "categorical": categorical(3),
+    "categorical without one-hot codes": categorical(4, one_hot=False),
+    "mixture": MIXTURE,
+    "wide mixture": discretized_logistic_mixture(256, 2),
+}
+each_model = pytest.mark.parametrize("name", MODELS)
+each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
+
+
+def permutation(shape):
+    """A permutation that is not its own inverse, where there is one."""
+    return torch.randperm(math.prod(shape), generator=torch.Generator().manual_seed(4))
+
+
+def scrambled(name, shape, distribution=None, seed=0):
+    """The model with all parameters random, biases included, and large enough to make pixels depend on each other."""
+    model = MODELS[name](shape, distribution)
+    g = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        size = 0.5 if parameter.ndim == 1 else min(1.0, 1.4 / parameter[0].numel() ** 0.5)
+        parameter.data = size * torch.randn(parameter.shape, generator=g)
+    return model
+
+
+def all_images(shape, levels=2):
+    values = [k / (levels - 1) for k in range(levels)]
+    return torch.tensor(list(itertools.product(values, repeat=math.prod(shape)))).view(-1, *shape)
+
+
+def random_images(model, n, seed=0):
+    k = torch.randint(model.pixels.levels, (n, *model.shape), generator=torch.Generator().manual_seed(seed))
+    return k / (model.pixels.levels - 1)
+
+
+def flat_order(model):
+    channels, height, width = model.shape
+    return [(c * height + h) * width + w for c, h, w in model.order()]
+
+
+def parameters_of_conditionals(model):
+    """x to the raw numbers (B, D, P) that describe each pixel."""
+    model.pixels = dataclasses.replace(model.pixels, make=lambda params: params)
+    return lambda x: model.conditionals(x).flatten(1, 3)
+
+
+def index_of(images, levels):
+    """The row of each image in ``all_images``."""
+    digits = (images.flatten(1) * (levels - 1)).round().long()
+    return (digits * levels ** torch.arange(digits.shape[1] - 1, -1, -1)).sum(1)
+
+
+def assert_frequencies(drawn, p):
+    """``drawn`` indices have probabilities ``p``: each within 4.5 standard errors, what is impossible never."""
+    frequency = torch.bincount(drawn, minlength=len(p)).double() / len(drawn)
+    p = p.detach().double()
+    assert p.sum().item() == pytest.approx(1, abs=1e-5)
+    assert (frequency[p < 1e-12] == 0).all()
+    assert ((frequency - p).abs() <= 4.5 * (p * (1 - p) / len(drawn)).sqrt() + 1 / len(drawn)).all()
+
+
+# The density
+
+
+@each_model
+@pytest.mark.parametrize(
+    ("shape", "family"),
+    [
+        ((1, 3, 3), bernoulli()),  # all 512
+        ((2, 2, 2), bernoulli()),
+        ((3, 1, 3), bernoulli()),
+        ((1, 4, 2), bernoulli()),
+        ((1, 2, 2), categorical(3)),
+        ((2, 1, 2), categorical(3)),
+        ((3, 1, 1), categorical(5, one_hot=False)),
+        ((1, 2, 2), discretized_logistic_mixture(4, 2)),
+        ((1, 1, 1), categorical(7)),
+    ],
+)
+def test_probabilities_of_all_images_sum_to_one(name, shape, family):
+    model = scrambled(name, shape, family)
+    log_p = model.log_prob(all_images(shape, family.levels))
+    assert log_p.exp().sum().item() == pytest.approx(1, abs=1e-5)
+    assert log_p.std() > 0.1 or math.prod(shape) == 1  # not the uniform distribution, for which nothing is shown
+
+
+@each_model
+@pytest.mark.parametrize("shape", [(1, 3, 3), (1, 2, 4), (3, 2, 2), (2, 3, 1), (1, 1, 4)])
+def test_jacobian_is_the_full_strictly_lower_triangle_in_the_models_order(name, shape):
+    model = scrambled(name, shape)
+    params = parameters_of_conditionals(model)
+    jacobian = torch.zeros(math.prod(shape), math.prod(shape))
+    for x in random_images(model, 12):  # several, because a ReLU may be off
+        each = torch.autograd.functional.jacobian(params, x[None])  # (1, D, P, 1, C, H, W)
+        jacobian += each.flatten(4).abs().sum((0, 2, 3))
+    order = flat_order(model)
+    dependent = jacobian[order][:, order] > 0
+    assert torch.equal(dependent, torch.ones_like(dependent).tril(-1))
+
+
+@each_model
+@each_family
+def test_changing_a_pixel_changes_the_conditionals_of_later_pixels_only(name, family):
+    """As above for what a derivative does not see: one-hot codes."""
+    shape = (2, 2, 3)
+    model = scrambled(name, shape, family).double()
+    params, levels, order = parameters_of_conditionals(model), family.levels, flat_order(model)
+    changed = torch.zeros(12, 12, dtype=torch.bool)
+    for x in random_images(model, 6).double():
+        others = x.flatten().repeat(12, 1)
+        others.diagonal().copy_((x.flatten() * (levels - 1) + 1).round() % levels / (levels - 1))
+        with torch.no_grad():
+            differs = (params(x[None]) - params(others.view(12, *shape))).abs().amax(-1) > 1e-10
+        changed |= differs.T  # [i, j]: pixel i noticed that pixel j changed
+    changed = changed[order][:, order]
+    assert not changed.triu().any()
+    assert changed.tril(-1).sum() == 66
+
+
+@each_model
+@each_family
+def test_log_prob_is_the_chain_rule_pixel_by_pixel(name, family):
+    model = scrambled(name, (2, 2, 3), family)
+    x = random_images(model, 5)
+    total, seen = torch.zeros(5), torch.zeros_like(x)
+    for c, h, w in model.order():
+        total = total + model.conditionals(seen)[:, c, h, w].log_prob(x[:, c, h, w])  # has not seen this pixel
+        seen[:, c, h, w] = x[:, c, h, w]
+    assert model.log_prob(x).shape == (5,)
+    torch.testing.assert_close(model.log_prob(x), total, rtol=1e-5, atol=1e-4)
+    assert torch.equal(model(x), model.log_prob(x))  # forward
+
+
+@each_model
+def test_log_prob_is_a_sum_over_pixels_for_each_image(name):
+    for shape in ((1, 3, 4), (1, 6, 4), (3, 6, 4)):  # all parameters 0: each pixel is a fair coin
+        model = MODELS[name](shape)
+        for parameter in model.parameters():
+            parameter.data.zero_()
+        expected = torch.full((2,), -math.prod(shape) * math.log(2))
+        torch.testing.assert_close(model.log_prob(random_images(model, 2)), expected)
+
+
+@each_model
+def test_each_image_has_its_own_log_prob(name):
+    model = scrambled(name, (1, 3, 4))
+    x = random_images(model, 6)
+    one_by_one = torch.cat([model.log_prob(image[None]) for image in x])
+    torch.testing.assert_close(model.log_prob(x), one_by_one)
+    assert model.log_prob(x[:0]).shape == (0,)
+
+
+@each_model
+@pytest.mark.parametrize("family", [bernoulli(), categorical(3), MIXTURE], ids=lambda f: f.name)
+def test_gradients_agree_with_finite_differences(name, family):
+    model = scrambled(name, (2, 2, 2), family).double()
+    x = random_images(model, 3).double()
+    parameters = list(model.parameters())
+    gradients = torch.autograd.grad(model.log_prob(x).sum(), parameters)
+    step = 1e-6
+    for seed in range(3):  # along random directions
+        g = torch.Generator().manual_seed(seed)
+        direction = [torch.randn(p.shape, generator=g, dtype=p.dtype) for p in parameters]
+        slope = sum((a * b).sum() for a, b in zip(gradients, direction, strict=True)).item()
+        values = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                for p, d in zip(parameters, direction, strict=True):
+                    p += sign * step * d
+                values.append(model.log_prob(x).sum().item())
+                for p, d in zip(parameters, direction, strict=True):
+                    p -= sign * step * d
+        assert slope == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-5, abs=1e-5)
+
+
+@each_model
+@pytest.mark.parametrize(
+    ("spoil", "got"),
+    [
+        (lambda x: x.long(), "torch.int64"),
+        (lambda x: x[0], r"\(1, 2, 3\)"),
+        (lambda x: x[:, :, :, :2], r"\(2, 1, 2, 2\)"),
+        (lambda x: x * 255, "to 255"),
+        (lambda x: x - 2, "from -1"),
+        (lambda x: x * math.nan, "nan"),
+    ],
+)
+def test_log_prob_and_complete_refuse_what_is_no_image(name, spoil, got):
+    model = MODELS[name]((1, 2, 3))
+    x = spoil(torch.ones(2, 1, 2, 3))
+    with pytest.raises(ValueError, match=f"^x must .*{got}"):
+        model.log_prob(x)
+    with pytest.raises(ValueError, match=f"^x must .*{got}"):
+        model.complete(x, torch.ones(x.shape, dtype=torch.bool))
+
+
+# Sampling
+
+
+@each_model
+@each_family
+@pytest.mark.parametrize("shape", [(1, 5, 3), (2, 2, 6), (3, 3, 2), (1, 1, 1), (3, 1, 1), (1, 1, 6), (1, 6, 1)])
+def test_cached_sampling_equals_the_reference_in_every_pixel(name, family, shape):
+    model = scrambled(name, shape, family)
+    torch.manual_seed(3)
+    cached = model.sample(4)
+    torch.manual_seed(3)
+    naive = model.sample(4, cached=False)
+    assert cached.shape == (4, *shape) and cached.dtype == torch.float32
+    assert torch.equal(cached, naive)
+    family.check(cached, shape)
+
+
+@each_model
+def test_real_values_are_sampled_alike_with_and_without_the_cache(name):
+    model = scrambled(name, (1, 2, 3), gaussian())
+    for parameter in model.parameters():
+        parameter.data *= 0.3  # nothing bounds real values: a wild model escapes to infinity
+    cached, naive = (model.sample(3, cached, torch.Generator().manual_seed(0)) for cached in (True, False))
+    torch.testing.assert_close(cached, naive, rtol=1e-3, atol=1e-4)
+    assert model.log_prob(cached).isfinite().all() and len(cached.unique()) == 18
+
+
+@each_model
+@pytest.mark.parametrize(
+    ("shape", "family"),
+    [((1, 2, 2), bernoulli()), ((1, 2, 2), categorical(3)), ((3, 1, 1), discretized_logistic_mixture(4, 2))],
+    ids=["bernoulli", "categorical", "mixture"],
+)
+def test_sample_has_the_frequencies_of_log_prob(name, shape, family):
+    model = scrambled(name, shape, family)
+    x = model.sample(20_000, generator=torch.Generator().manual_seed(0))
+    assert_frequencies(index_of(x, family.levels), model.log_prob(all_images(shape, family.levels)).exp())
+
+
+@each_model
+def test_a_generator_repeats_samples_and_leaves_the_global_one_alone(name):
+    model = scrambled(name, (1, 4, 4))
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    a, b, c = (model.sample(5, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@each_model
+def test_samples_can_be_fed_back_into_training(name):
+    model = scrambled(name, (1, 3, 3))
+    x = model.sample(3)
+    assert not x.requires_grad
+    model.log_prob(x).sum().backward()  # an inference tensor would raise
+    assert any(p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+@each_model
+def test_sampling_is_the_same_under_autocast(name):
+    model = scrambled(name, (1, 4, 3), categorical(3))
+    plain = model.sample(4, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(model.sample(4, generator=torch.Generator().manual_seed(0)), plain)
+        log_p = model.log_prob(plain)
+    assert log_p.dtype == torch.float32
+    torch.testing.assert_close(log_p, model.log_prob(plain), rtol=0.05, atol=0.2)
+
+
+@each_model
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_models_of_other_precision_sample_values_that_they_accept(name, dtype):
+    for family in (bernoulli(), categorical(5)):
+        model = scrambled(name, (2, 3, 2), family).to(dtype)
+        x = model.sample(3)
+        assert x.dtype == dtype and model.log_prob(x).isfinite().all()
+
+
+@each_model
+@pytest.mark.parametrize("n", [0, -1, 2.0, None])
+def test_sample_refuses_bad_counts(name, n):
+    with pytest.raises(ValueError, match=f"n must be a positive integer, got {n}"):
+        MODELS[name]((1, 2, 2)).sample(n)
+
+
+# Completion
+
+
+def masks(shape, n):
+    g = torch.Generator().manual_seed(1)
+    return {
+        "(C, H, W)": torch.rand(shape, generator=g) < 0.5,
+        "(H, W)": torch.rand(shape[1:], generator=g) < 0.5,
+        "(B, C, H, W)": torch.rand(n, *shape, generator=g) < 0.5,
+    }
+
+
+@each_model
+@pytest.mark.parametrize("mask", masks((1, 1, 1), 1))
+@pytest.mark.parametrize("family", [bernoulli(), categorical(3), MIXTURE], ids=lambda f: f.name)
+def test_complete_keeps_given_pixels_and_draws_the_others(name, mask, family):
+    shape, n = (3, 4, 3), 5
+    model = scrambled(name, shape, family)
+    x, known = random_images(model, n), masks(shape, n)[mask]
+    original, everywhere = x.clone(), known.expand(n, *shape)
+    results = [model.complete(x, known, cached, torch.Generator().manual_seed(0)) for cached in (True, False)]
+    assert torch.equal(*results)
+    assert torch.equal(results[0][everywhere], x[everywhere])
+    assert not torch.equal(results[0][~everywhere], x[~everywhere])
+    assert torch.equal(x, original)  # the argument is left as it was
+    hidden = torch.where(everywhere, x, math.nan)  # what is not given cannot matter
+    assert torch.equal(model.complete(hidden, known, generator=torch.Generator().manual_seed(0)), results[0])
+    family.check(results[0], shape)
+
+
+@each_model
+def test_complete_with_all_or_nothing_given(name):
+    model = scrambled(name, (1, 3, 4))
+    x = random_images(model, 3)
+    assert torch.equal(model.complete(x, torch.ones(1, 3, 4, dtype=torch.bool)), x)
+    torch.manual_seed(0)
+    drawn = model.complete(x, torch.zeros(3, 4, dtype=torch.bool))
+    torch.manual_seed(0)
+    assert torch.equal(drawn, model.sample(3))
+
+
+@each_model
+@pytest.mark.parametrize(("shape", "family"), [((1, 2, 3), bernoulli()), ((2, 1, 2), categorical(3))], ids=["2", "3"])
+@pytest.mark.parametrize("cached", [True, False])
+def test_complete_is_exact_when_the_given_pixels_come_first(name, shape, family, cached):
+    model, levels = scrambled(name, shape, family), family.levels
+    first = flat_order(model)[:2]
+    known = torch.zeros(math.prod(shape), dtype=torch.bool)
+    known[first] = True
+    x = torch.zeros(math.prod(shape))
+    x[first] = torch.tensor([1.0, 1 / (levels - 1)])
+    torch.manual_seed(0)
+    drawn = model.complete(x.view(1, *shape).repeat(8_000, 1, 1, 1), known.view(shape), cached)
+    images = all_images(shape, levels)
+    agrees = (images.flatten(1)[:, first] == x[first]).all(1)
+    joint = torch.where(agrees, model.log_prob(images).exp(), 0)
+    assert_frequencies(index_of(drawn, levels), joint / joint.sum())
+
+
+@each_model
+def test_complete_does_not_look_ahead_when_a_given_pixel_comes_last(name):
+    """Then the earlier pixels follow their own distribution, as the docstring says, and not the posterior."""
+    shape = (1, 2, 2)
+    model = scrambled(name, shape)
+    last = flat_order(model)[-1]
+    known = torch.zeros(4, dtype=torch.bool)
+    known[last] = True
+    torch.manual_seed(0)
+    drawn = model.complete(known.float().view(1, *shape).repeat(20_000, 1, 1, 1), known.view(shape))
+    images = all_images(shape)
+    p = model.log_prob(images).exp()
+    on = images.flatten(1)[:, last] == 1
+    without_last = torch.zeros(16)
+    without_last[on] = p[on] + p[~on]  # in both, the earlier pixels come in the same order
+    assert_frequencies(index_of(drawn, 2), without_last)
+    assert (without_last[on] - p[on] / p[on].sum()).abs().max() > 0.02
+
+
+@pytest.mark.parametrize(
+    ("known", "got"),
+    [
+        (torch.ones(1, 2, 3), "torch.float32"),
+        ([[True]], "list"),
+        (torch.ones(1, 3, 2, dtype=torch.bool), r"\(1, 3, 2\)"),
+        (torch.ones(4, 1, 2, 3, dtype=torch.bool), r"\(4, 1, 2, 3\)"),
+        (torch.ones(1, 1, 1, 2, 3, dtype=torch.bool), r"\(1, 1, 1, 2, 3\)"),
+    ],
+)
+def test_complete_refuses_bad_masks(known, got):
+    with pytest.raises(ValueError, match=f"^known must .* got {got}"):
+        MADE((1, 2, 3)).complete(torch.zeros(2, 1, 2, 3), known)
+
+
+def test_complete_refuses_what_is_no_tensor():
+    with pytest.raises(ValueError, match="^x must be a float tensor, got list"):
+        MADE((1, 2, 3)).complete([0.0], torch.ones(1, 2, 3, dtype=torch.bool))
+
+
+def test_complete_refuses_given_pixels_that_are_no_levels():
+    x, known = torch.full((1, 1, 2, 3), 0.3), torch.zeros(2, 3, dtype=torch.bool)
+    model = MADE((1, 2, 3))
+    model.complete(x, known)  # not given, not looked at
+    known[0, 0] = True
+    with pytest.raises(ValueError, match="x must hold 0 or 1"):
+        model.complete(x, known)
+
+
+# The base itself
+
+
+class Copycat(AutoregressiveModel):
+    """Each pixel likes to repeat the one before it; only ``conditionals`` is implemented."""
+
+    def __init__(self, shape):
+        super().__init__(shape)
+        self.strength = nn.Parameter(torch.tensor(2.0))
+        self.dropout = nn.Dropout(0.5)
+
+    def conditionals(self, x):
+        in_order = x.permute(0, 2, 3, 1).flatten(1)
+        before = torch.cat([torch.full_like(in_order[:, :1], 0.5), in_order[:, :-1]], 1)
+        logits = self.dropout(self.strength * (2 * before - 1))
+        return Bernoulli(logits.view(len(x), *self.shape[1:], self.shape[0]).permute(0, 3, 1, 2))
+
+
+def test_conditionals_are_all_that_a_model_must_implement():
+    model = Copycat((2, 2, 1)).eval()
+    assert model.log_prob(all_images((2, 2, 1))).exp().sum().item() == pytest.approx(1, abs=1e-5)
+    x = model.sample(20_000, generator=torch.Generator().manual_seed(0))
+    assert_frequencies(index_of(x, 2), model.log_prob(all_images((2, 2, 1))).exp())
+
+
+def test_default_order_is_row_by_row_and_channels_innermost():
+    assert Copycat((2, 2, 2)).order() == [
+        (0, 0, 0), (1, 0, 0), (0, 0, 1), (1, 0, 1), (0, 1, 0), (1, 1, 0), (0, 1, 1), (1, 1, 1),
+    ]  # fmt: skip
+
+
+def test_sampling_switches_dropout_off_and_back_on():
+    model = Copycat((1, 4, 4))
+    model.dropout.training = True
+    drawn = [model.sample(50, generator=torch.Generator().manual_seed(0)) for _ in range(2)]
+    assert torch.equal(*drawn)
+    assert model.training and model.dropout.training
+
+
+def test_evaluating_restores_each_module_also_after_an_error():
+    model = nn.Sequential(nn.Dropout(), nn.Dropout())
+    model[0].eval()
+    with pytest.raises(RuntimeError, match="stop"), evaluating(model):
+        assert not any(module.training for module in model.modules())
+        raise RuntimeError("stop")
+    assert [model.training, model[0].training, model[1].training] == [True, False, True]
+
+
+def test_interfaces_without_an_implementation_say_so():
+    for call in (lambda m: m.log_prob(torch.zeros(1)), lambda m: m(torch.zeros(1)), lambda m: m.sample(1)):
+        with pytest.raises(NotImplementedError):
+            call(DensityModel())
+    with pytest.raises(NotImplementedError):
+        AutoregressiveModel((1, 2, 2)).log_prob(torch.zeros(1, 1, 2, 2))
+
+
+@pytest.mark.parametrize("model", [FVSBN, MADE, PixelCNN])
+@pytest.mark.parametrize("shape", [(28, 28), (1, 0, 3), (1, -2, 3), (1, 2.0, 3), 28, None, "abc", (1, 1, 2, 2)])
+def test_bad_shapes_are_refused(model, shape):
+    with pytest.raises(ValueError, match=r"^shape must be \(channels, height, width\), got "):
+        model(shape)
+
+
+def test_need_shape_accepts_lists_and_any_length_on_demand():
+    assert need_shape([1, 2, 3], 3) == (1, 2, 3) and need_shape(torch.Size([4])) == (4,)
+    for bad in ((), (0,), 3):
+        with pytest.raises(ValueError, match="^shape must be positive integers, got "):
+            need_shape(bad)
+
+
+def test_split_and_join_keep_each_channels_numbers_together():
+    numbers = torch.arange(2 * 3 * 4 * 2 * 5).view(2, 3, 2, 5, 4)  # (B, C, H, W, E)
+    joined = join_features(numbers)
+    assert joined.shape == (2, 12, 2, 5)
+    assert joined[1, 4:8, 1, 3].tolist() == numbers[1, 1, 1, 3].tolist()  # second channel: features 4 ... 7
+    assert torch.equal(split_params(joined, 3), numbers)

@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from course_utils.models import Discriminator, Generator
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 5), (3, 2, 2), (2,)])
+def test_shapes_and_range(shape):
+    torch.manual_seed(0)
+    generator, discriminator = Generator(shape, latent=3, hidden=(16, 8)), Discriminator(shape, hidden=(16, 8))
+    for parameter in [*generator.parameters(), *discriminator.parameters()]:
+        parameter.data *= 6
+    x = generator.sample(500)
+    assert x.shape == (500, *shape) and x.dtype == torch.float32
+    inside = ((x >= 0) & (x <= 1)).all()
+    assert inside if len(shape) == 3 else not inside  # pictures are squashed, points are free
+    logits = discriminator(x)
+    assert logits.shape == (500,)
+    assert not ((logits >= 0) & (logits <= 1)).all()  # logits, not probabilities
+
+
+def test_a_generator_has_no_density():
+    assert not hasattr(Generator((1, 2, 2)), "log_prob")
+
+
+def test_sample_is_the_network_applied_to_standard_normal_noise():
+    model = Generator((1, 2, 3), latent=4, hidden=(8,))
+    z = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model.sample(7, torch.Generator().manual_seed(0)), model(z))
+    torch.manual_seed(5)
+    a, b = model.sample(3), model.sample(3)
+    assert not torch.equal(a, b)
+    torch.manual_seed(5)
+    assert torch.equal(model.sample(3), a)
+
+
+def test_the_generator_learns_through_the_discriminator():
+    generator, discriminator = Generator((1, 2, 2), latent=3, hidden=(8,)), Discriminator((1, 2, 2), hidden=(8,))
+    discriminator(generator.sample(16)).sum().backward()
+    for parameter in [*generator.parameters(), *discriminator.net.parameters()]:
+        assert parameter.grad.isfinite().all() and parameter.grad.abs().sum() > 0
+
+
+def test_gradients_agree_with_finite_differences():
+    generator, discriminator = Generator((1, 2, 2), 3, (6,)).double(), Discriminator((1, 2, 2), (6,)).double()
+    z = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda z: discriminator(generator(z)), z)
+
+
+def test_each_picture_is_judged_by_itself():
+    discriminator = Discriminator((1, 2, 2))
+    x = torch.rand(5, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(discriminator(x), torch.cat([discriminator(one[None]) for one in x]))
+
+
+def test_all_pixels_are_made_and_seen():
+    generator, discriminator = Generator((2, 3, 2), latent=3), Discriminator((2, 3, 2))
+    z = torch.randn(3, generator=torch.Generator().manual_seed(0))
+    made = torch.autograd.functional.jacobian(lambda z: generator(z[None])[0], z)  # (2, 3, 2, Z)
+    assert (made.abs().amax(-1) > 0).all()
+    seen = torch.autograd.functional.jacobian(lambda x: discriminator(x[None])[0], torch.rand(2, 3, 2))
+    assert (seen != 0).all()
+
+
+@pytest.mark.parametrize("n", [0, -3, 2.5, None])
+def test_sample_refuses_bad_counts(n):
+    with pytest.raises(ValueError, match=f"n must be a positive integer, got {n}"):
+        Generator((1, 2, 2)).sample(n)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Generator(()), "shape must be positive integers"),
+        (lambda: Generator((1, 0, 2)), "shape must be positive integers"),
+        (lambda: Discriminator((1, 0, 2)), "shape must be positive integers"),
+        (lambda: Generator((1, 2, 2), latent=0), "layer sizes must be positive integers"),
+        (lambda: Discriminator((1, 2, 2), hidden=(0,)), "layer sizes must be positive integers"),
+        (lambda: Discriminator((1, 2, 2))(torch.zeros(3, 4)), r"x must have shape \(B, 1, 2, 2\), got \(3, 4\)"),
+        (lambda: Discriminator((1, 2, 2))(torch.zeros(1, 2, 2)), r"got \(1, 2, 2\)"),
+    ],
+)
+def test_bad_sizes_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,256 @@
+"""The project's promises about itself: floors, pins, the Makefile, and the form of the notebooks."""
+
+import ast
+import base64
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "course_utils"
+
+# ---- course_utils: a file imports only from floors below its own ----------------------------------------------------
+
+FLOORS = {
+    "runtime": 0,
+    "distributions": 0,
+    "check": 0,
+    "_torchvision": 0,
+    "data": 1,
+    "models": 1,
+    "objectives": 2,
+    "metrics": 2,
+    "training": 2,
+    "plots": 3,
+    "widgets": 3,
+    "exercises": 3,
+}
+
+
+def imports(source: str, module: str) -> set[str]:
+    """Full names of the course_utils modules that the source of `module` imports, also inside its functions."""
+    package, found = module.split(".")[:-1], set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join(above + ([node.module] if node.module else []))
+            # `from course_utils import metrics` names a module; with a dot it is named already.
+            found |= {f"{base}.{alias.name}" for alias in node.names} if base == "course_utils" else {base}
+    return {name for name in found if name.split(".")[0] == "course_utils" and "." in name}
+
+
+def violations(source: str, module: str) -> list[str]:
+    own = module.split(".")[1]
+    wrong = []
+    for name in sorted(imports(source, module)):
+        other = name.split(".")[1]
+        if other not in FLOORS or (other != own and FLOORS[other] >= FLOORS[own]):
+            wrong.append(name)
+    return wrong
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")) if PACKAGE.exists() else []:
+        if path.name != "__init__.py":
+            yield pytest.param(path, id=str(path.relative_to(PACKAGE)))
+
+
+@pytest.mark.parametrize("path", list(modules()))
+def test_a_module_imports_only_from_lower_floors(path):
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    assert module.split(".")[1] in FLOORS, f"{module} has no floor: give it one in FLOORS"
+    assert violations(path.read_text(encoding="utf-8"), module) == []
+
+
+@pytest.mark.parametrize(
+    "module, source, wrong",
+    [
+        ("course_utils.models.made", "from course_utils.runtime import device", []),
+        ("course_utils.models.made", "from .base import DensityModel", []),
+        ("course_utils.models.made", "from ..distributions import Bernoulli", []),
+        ("course_utils.models.made", "def f():\n    from ..metrics import fid", ["course_utils.metrics"]),
+        ("course_utils.models.made", "from course_utils.data import digits", ["course_utils.data"]),
+        ("course_utils.runtime", "import course_utils.training", ["course_utils.training"]),
+        ("course_utils.runtime", "from course_utils import check", ["course_utils.check"]),
+        ("course_utils.plots", "from . import metrics, widgets", ["course_utils.widgets"]),
+        ("course_utils.plots", "from course_utils import digits", ["course_utils.digits"]),
+    ],
+)
+def test_the_floor_check_sees_every_form_of_import(module, source, wrong):
+    assert violations(source, module) == wrong
+
+
+# ---- pins ------------------------------------------------------------------------------------------------------------
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def pins() -> list[Requirement]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def test_every_pin_is_one_exact_public_version():
+    names = [canonicalize_name(pin.name) for pin in pins()]
+    assert len(names) == len(set(names))
+    for pin in pins():
+        assert [s.operator for s in pin.specifier] == ["=="] and "+" not in str(pin.specifier), str(pin)
+
+
+def test_every_dependency_is_pinned_to_a_version_it_admits():
+    by_name = {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in pins()}
+    declared = project()["dependencies"] + [d for extra in project()["optional-dependencies"].values() for d in extra]
+    for requirement in map(Requirement, declared):
+        version = by_name.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement.name} is not in constraints.txt"
+        assert version in requirement.specifier
+
+
+def test_torch_and_torchvision_are_the_tested_pair():
+    assert {"torch==2.13.0", "torchvision==0.28.0"} <= {str(pin) for pin in pins()}
+
+
+def test_the_conda_environment_installs_this_project_with_the_pins():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert environment["name"] == project()["name"]
+    *conda, pip = environment["dependencies"]
+    assert [re.match(r"\w+", name)[0] for name in conda] == ["python", "pip"]
+    assert pip == {"pip": ["-c constraints.txt", "-e .[test]"]}
+    assert project()["requires-python"] in next(name for name in conda if name.startswith("python"))
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_make_explains_every_target():
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]\w*):", text, re.M))
+    phony = set(re.search(r"^\.PHONY:(.*)$", text, re.M)[1].split())
+    printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    explained = dict(re.findall(r"^  make (\w+) +(\S.*)$", printed, re.M))
+    assert targets == phony == set(explained)
+    assert targets >= {"course", "lab", "test", "student", "slides", "bench", "clean", "notebooks", "help"}
+
+
+def project_files():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_no_file_names_the_host_of_a_package_registry():
+    # A mirror or an offline wheelhouse serves as well: where packages come from is the reader's setting, not ours.
+    host = re.compile(
+        r"(pypi|pythonhosted|npmjs|anaconda|conda|download\.pytorch|unpkg|jsdelivr|cdnjs)\.(org|com|net|io)\b"
+    )
+    named = {}
+    for path in project_files():
+        found = host.search(path.read_bytes().decode("utf-8", "replace"))
+        if found:
+            named[str(path.relative_to(ROOT))] = found[0]
+    assert named == {}
+
+
+# ---- notebooks -------------------------------------------------------------------------------------------------------
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def first_line(cell):
+    return cell.source.strip().split("\n")[0]
+
+
+@notebooks
+def test_outputs_are_from_one_clean_run(path):
+    assert [cell.execution_count for cell in code_cells(path)] == list(range(1, len(code_cells(path)) + 1))
+    outputs = [(first_line(cell), output) for cell in code_cells(path) for output in cell.outputs]
+    assert [line for line, output in outputs if output.output_type == "error"] == []
+    for line, output in outputs:
+        assert output.get("execution_count", 0) in [0] + [c.execution_count for c in code_cells(path)], line
+
+
+@notebooks
+def test_outputs_are_stored_from_this_code(path):
+    from runner import dumps, normalise, read, source_hash
+
+    notebook = read(path)
+    stored = notebook.metadata.get("course", {}).get("outputs_of")
+    assert stored == source_hash(notebook), "the code changed since its outputs were stored: run make notebooks"
+    assert dumps(normalise(notebook)) == path.read_text(encoding="utf-8"), "not in normal form: run make notebooks"
+
+
+@notebooks
+def test_every_cell_has_its_place_in_the_slides(path):
+    kinds = {"slide", "subslide", "fragment", "notes", "skip", "-"}
+    for cell in nbformat.read(path, as_version=4).cells:
+        assert cell.metadata.get("slideshow", {}).get("slide_type") in kinds, first_line(cell)
+
+
+@notebooks
+def test_every_picture_is_described_and_small(path):
+    for cell in code_cells(path):
+        pictures = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
+        for picture in pictures:
+            assert len(base64.b64decode(picture)) < 250_000, first_line(cell)
+        if pictures:
+            assert len(cell.metadata.get("alt", "")) >= 20, f"no alt text that says what is seen: {first_line(cell)}"
+
+
+@notebooks
+def test_a_notebook_is_small(path):
+    assert path.stat().st_size < 1_500_000
+
+
+@notebooks
+def test_every_exercise_has_a_solution_behind_it(path):
+    cells = code_cells(path)
+    order = [tag for cell in cells for tag in tags(cell) if tag in ("exercise", "solution")]
+    assert order == ["exercise", "solution"] * (len(order) // 2)
+    for cell in cells:
+        if "solution" in tags(cell):
+            assert cell.metadata.get("jupyter", {}).get("source_hidden") is True, first_line(cell)
+
+
+@notebooks
+def test_a_cell_that_is_not_compared_checks_its_numbers_itself(path):
+    for cell in code_cells(path):
+        if "nbval-ignore-output" in tags(cell):
+            assert re.search(r"\bassert\b|\bcheck\b", cell.source), first_line(cell)
+        assert "nbval-skip" not in tags(cell), first_line(cell)
+
+
+@notebooks
+def test_code_cells_are_short_and_the_first_only_imports(path):
+    cells = code_cells(path)
+    if not cells:
+        return
+    statements = ast.parse(re.sub(r"^%.*$", "", cells[0].source, flags=re.M)).body
+    assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in statements), (
+        "the first code cell does more than import"
+    )
+    assert len(cells[0].source.splitlines()) <= 6
+    for cell in cells:
+        assert len(cell.source.strip().splitlines()) <= 25, first_line(cell)

@@ -1,0 +1,313 @@
+"""The tools that run, store and publish notebooks, on small notebooks made here."""
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+import course
+import pages
+import runner
+import setup_env
+import slides
+import store
+import student
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def save(path, *cells, **metadata):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(new_notebook(cells=list(cells), metadata=metadata), path)
+    return path
+
+
+def code(source, *tags, **metadata):
+    return new_code_cell(source, metadata={"tags": list(tags), **metadata})
+
+
+def printed(text, name="stdout"):
+    return new_output("stream", name=name, text=text)
+
+
+def picture(**data):
+    return new_output("display_data", data={"image/png": PIXEL, "text/plain": "<Figure>", **data})
+
+
+# ---- running ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_failing_notebook_is_named_and_the_others_still_run(tmp_path, capsys):
+    folder, out = tmp_path / "notebooks", tmp_path / "build"
+    save(folder / "00_good.ipynb", new_markdown_cell("# Good\n\nIt *runs*. 5 minutes."), code("print(6 * 7)"))
+    save(folder / "01_bad.ipynb", new_markdown_cell("# Bad"), code("x = 1"), code("# why\nraise KeyError('no such')"))
+    with pytest.raises(SystemExit) as stopped:
+        course.main(["--folder", str(folder), "--out", str(out)])
+    said = capsys.readouterr().out
+    assert "01_bad.ipynb" in str(stopped.value.code) and "00_good" not in str(stopped.value.code)
+    assert "01_bad.ipynb, cell In [2]: KeyError: 'no such'" in said
+    assert "| raise KeyError('no such')" in said
+    assert "index.html" in said.splitlines()[-1]
+
+    executed = runner.read(out / "00_good.ipynb")
+    assert executed.cells[1].outputs[0].text == "42\n"
+    assert "42" in (out / "00_good.html").read_text()
+    index = (out / "index.html").read_text()
+    assert "It <em>runs</em>" in index and "5 minutes" in index and "failed" in index
+    assert not list(out.glob("*.part"))
+    good = json.loads((out / "results.json").read_text())["00_good.ipynb"]
+    assert 20 < good["peak_mb"] < 2000 and 0 < good["seconds"] < 60
+
+
+def test_a_kernel_that_dies_and_one_that_hangs_are_reported(tmp_path):
+    dies = save(tmp_path / "dies.ipynb", code("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"))
+    hangs = save(tmp_path / "hangs.ipynb", code("import time"), code("time.sleep(60)"))
+    results = runner.run_all([dies, hangs], lambda p: tmp_path / "out" / p.name, timeout=5)
+    assert "kernel died" in results[0]["error"]["message"] and results[0]["error"]["cell"] == 1
+    assert "still running after 5 s" in results[1]["error"]["message"] and results[1]["error"]["cell"] == 2
+    assert results[1]["seconds"] < 30
+
+
+def test_a_name_that_matches_no_notebook_is_an_error(tmp_path):
+    save(tmp_path / "01_a.ipynb")
+    save(tmp_path / "10_b.ipynb")
+    assert [p.name for p in runner.find(["1"], tmp_path)] == ["10_b.ipynb"]
+    assert [p.name for p in runner.find(["01"], tmp_path)] == ["01_a.ipynb"]
+    assert [p.name for p in runner.find(["_b"], tmp_path)] == ["10_b.ipynb"]
+    with pytest.raises(SystemExit, match="No notebook matches 77"):
+        runner.find(["77"], tmp_path)
+
+
+def test_a_kernel_without_loopback_is_reached_through_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "loopback_works", lambda: False)
+    notebook = new_notebook(cells=[code("print('reached')")])
+    assert runner.execute(notebook, tmp_path, timeout=60) is None
+    assert notebook.cells[0].outputs[0].text == "reached\n"
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    runner.write(path, "old")
+    monkeypatch.setattr(runner.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError):
+        runner.write(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+# ---- storing ---------------------------------------------------------------------------------------------------------
+
+
+def test_store_keeps_a_file_whose_notebook_fails(tmp_path, capsys):
+    bad = save(tmp_path / "bad.ipynb", code("print('kept?')"), code("1 / 0"))
+    before = bad.read_bytes()
+    with pytest.raises(SystemExit, match="bad.ipynb"):
+        store.main(["--folder", str(tmp_path)])
+    assert bad.read_bytes() == before and list(tmp_path.iterdir()) == [bad]
+    assert "bad.ipynb, cell In [2]: ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_store_runs_what_changed_and_only_that(tmp_path, capsys, monkeypatch):
+    path = save(tmp_path / "a.ipynb", new_markdown_cell("# A"), code("import os"), code("print(os.getpid())"))
+    store.main(["--folder", str(tmp_path)])
+    first = runner.read(path)
+    assert [c.execution_count for c in first.cells[1:]] == [1, 2]
+    assert path.read_text().endswith("}\n") and "execution" not in first.cells[1].metadata
+
+    monkeypatch.setattr(runner, "run", lambda *_: pytest.fail("it ran again"))
+    store.main(["--folder", str(tmp_path)])
+    assert runner.read(path) == first and "nothing to run" in capsys.readouterr().out
+
+    first.cells[0].source = "# A better title"
+    nbformat.write(first, path)
+    store.main(["--folder", str(tmp_path)])  # Markdown has no outputs
+    assert not store.is_changed(runner.read(path))
+
+    first.cells[2].source = "print(1)"
+    assert store.is_changed(first)
+
+
+def test_store_does_not_overwrite_what_was_edited_meanwhile(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.ipynb", code("1"))
+
+    def run_while_somebody_edits(source, out, *_):
+        Path(out).write_bytes(path.read_bytes())
+        save(path, code("2"))
+        return {"name": "a.ipynb", "seconds": 0.0, "peak_mb": 0.0, "error": None}
+
+    monkeypatch.setattr(runner, "run", run_while_somebody_edits)
+    with pytest.raises(SystemExit):
+        store.main(["--folder", str(tmp_path)])
+    assert runner.read(path).cells[0].source == "2"
+
+
+def test_the_normal_form():
+    cell = code("x", "solution", alt="A pixel.", execution={"started": "12:00"}, collapsed=False)
+    cell.outputs = [printed("a"), picture(**{runner.WIDGET: {}}), printed("b\rc\n"), printed("warn", "stderr")]
+    notebook = new_notebook(cells=[cell], metadata={"widgets": {}, "language_info": {"name": "python", "version": "3"}})
+    notebook = runner.normalise(notebook)
+    assert (
+        set(notebook.metadata) == {"kernelspec", "language_info"} and "version" not in notebook.metadata.language_info
+    )
+    assert set(cell.metadata) == {"tags", "alt", "jupyter"} and cell.metadata.jupyter.source_hidden is True
+    assert [o.output_type for o in cell.outputs] == ["stream", "display_data", "stream"]
+    assert cell.outputs[0].text == "c\n"
+    assert cell.outputs[1].metadata == {"image/png": {"alt": "A pixel."}} and runner.WIDGET not in cell.outputs[1].data
+    once = runner.dumps(notebook)
+    assert runner.dumps(runner.normalise(nbformat.reads(once, as_version=4))) == once
+
+
+# ---- editions --------------------------------------------------------------------------------------------------------
+
+
+def lesson():
+    exercise, solution = code("def f(x):\n    ...", "exercise"), code("SECRET = 42", "solution")
+    exercise.outputs, exercise.execution_count = [printed("our own try")], 1
+    text = "# Sums & <parts>\n\nWhy $a<b$.\n\nNext: [two](01_two.ipynb#top)."
+    shown = code("plot()", alt='A "pixel" & more')
+    shown.outputs = [picture()]
+    return new_markdown_cell(text), exercise, solution, shown
+
+
+def test_the_student_edition_has_no_solution(tmp_path, capsys):
+    save(tmp_path / "in" / "00_a.ipynb", *lesson())
+    student.main(["--folder", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    text = (tmp_path / "out" / "notebooks" / "00_a.ipynb").read_text()
+    assert "SECRET" not in text and "our own try" not in text and "def f(x)" in text and PIXEL[:20] in text
+    with zipfile.ZipFile(tmp_path / "out" / "notebooks.zip") as archive:
+        assert archive.read("notebooks/00_a.ipynb").decode() == text
+
+
+def test_a_page_needs_no_network_and_describes_its_pictures(tmp_path):
+    html = pages.convert(pages.exporter("page"), new_notebook(cells=list(lesson())), "00_a", tmp_path)
+    assert "http://" not in html and "https://" not in html
+    assert [image["alt"] for image in BeautifulSoup(html, "html.parser").find_all("img")] == ['A "pixel" & more']
+    assert 'href="01_two.html#top"' in html
+    details = html[html.index("<details") : html.index("</details>")]
+    assert "SECRET" in details and "solution" in details
+    assert "<title>Sums &amp; &lt;parts&gt;</title>" in html and "$a&lt;b$" in html
+    pages.copy_mathjax(tmp_path)
+    assert (tmp_path / "mathjax" / "tex-svg-full.js").stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize(
+    "text, promise, minutes",
+    [
+        ("# T\n\nFirst.\n\nSecond, 30 minutes.", "<p>First.</p>", "30"),
+        ("# T\n\n> *quoted*\n\n**The promise.** You will.\n\n**Time** 4–6 min", "<p>You will.</p>", "4"),
+        ("# T", "", ""),
+    ],
+)
+def test_the_index_takes_promise_and_minutes_from_the_first_cell(text, promise, minutes):
+    found = pages.summary(new_notebook(cells=[new_markdown_cell(text)]))
+    assert found == {"title": "T", "promise": promise, "minutes": minutes}
+
+
+def test_slides_load_only_files_beside_them(tmp_path, capsys):
+    slide = {"slideshow": {"slide_type": "slide"}}
+    cells = [new_markdown_cell("# One", metadata=slide), code("1 + 1", **slide)]
+    save(tmp_path / "in" / "00_a.ipynb", *cells)
+    slides.main(["--folder", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    html = (tmp_path / "out" / "00_a.html").read_text()
+    assert html.count("<section") == 4  # nbconvert nests a slide in a column
+    loaded = re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]*)"', html)
+    assert loaded and all((tmp_path / "out" / name).is_file() for name in loaded), loaded
+
+
+# ---- set-up ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("found, way_out", [("python3.12", "make PYTHON=python3.12"), (None, "install a newer one")])
+def test_set_up_refuses_an_old_python(found, way_out):
+    with pytest.raises(SystemExit, match=f"needs Python 3.11 or newer, but this is Python 3.9: .*{way_out}"):
+        setup_env.check_python((3, 9, 1), which=lambda name: name == found)
+
+
+def test_set_up_names_the_missing_module(monkeypatch):
+    monkeypatch.setattr(setup_env.importlib.util, "find_spec", lambda name: None if name == "ensurepip" else name)
+    with pytest.raises(SystemExit, match="lacks its module ensurepip: .*python3-venv"):
+        setup_env.check_python()
+
+
+@pytest.mark.parametrize(
+    "log, sentence",
+    [
+        ("WARNING: Retrying: Temporary failure in name resolution\nERROR: No matching distribution", "no network"),
+        ("WARNING: x\nERROR: Cannot install a and b\n", r"pip failed: Cannot install a and b \(.*build/setup.log"),
+        ("OSError: [Errno 28] No space left on device\n", "disk is full"),
+        ("", "no reason given"),
+    ],
+)
+def test_set_up_explains_a_failed_pip_in_one_sentence(log, sentence):
+    said = setup_env.explain(log)
+    assert re.search(sentence, said) and "\n" not in said and said.endswith(".")
+
+
+@pytest.fixture
+def fake_project(tmp_path, monkeypatch):
+    """A project whose pip only notes that it was called, and whose environments are this one's Python."""
+
+    def make_venv(venv):
+        shutil.rmtree(venv, ignore_errors=True)
+        (venv / "bin").mkdir(parents=True)
+        (venv / "bin" / "python").symlink_to(sys.executable)
+
+    monkeypatch.setattr(setup_env, "make_venv", make_venv)
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_text(name)
+    calls = []
+    monkeypatch.setattr(setup_env, "install", lambda python, root: calls.append(python) or calls_log[0])
+    calls_log = [None]
+    return tmp_path, calls, calls_log
+
+
+def test_set_up_runs_pip_once_and_again_after_a_change_or_an_interruption(fake_project, monkeypatch, capsys):
+    root, calls, _ = fake_project
+    setup_env.main(root)
+    setup_env.main(root)
+    assert len(calls) == 1
+    (root / "constraints.txt").write_text("changed")
+    setup_env.main(root)
+    assert len(calls) == 2
+
+    # Killed while pip was installing: the environment is made anew, for half a package looks like a whole one to pip.
+    half = root / ".venv" / "half-a-package"
+    half.touch()
+    (root / ".venv" / "unfinished").touch()
+    (root / ".venv" / "ready").unlink()
+    setup_env.main(root)
+    assert len(calls) == 3 and not half.exists() and (root / ".venv" / "ready").exists()
+
+
+def test_a_failed_set_up_is_not_taken_for_a_finished_one(fake_project, capsys):
+    root, calls, log = fake_project
+    log[0] = "ERROR: no such version\n"
+    with pytest.raises(SystemExit, match="pip failed: no such version"):
+        setup_env.main(root)
+    assert not (root / ".venv" / "ready").exists()
+    log[0] = None
+    setup_env.main(root)
+    assert (root / ".venv" / "ready").exists()
+
+
+def test_make_says_when_there_is_no_python(tmp_path):
+    root = Path(setup_env.ROOT)
+    (tmp_path / "Makefile").write_text((root / "Makefile").read_text())
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    done = subprocess.run(["make", "test", "PYTHON=no-such-python"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode and done.stderr.startswith("There is no no-such-python here: install Python 3.11 or newer")
+
+
+def test_set_up_is_readable_by_old_pythons():
+    # A newer construct would end in a SyntaxError before it could say anything.
+    ast.parse(Path(setup_env.__file__).read_text(encoding="utf-8"), feature_version=(3, 6))
+    assert sys.version_info >= setup_env.NEEDED

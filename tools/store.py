@@ -1,0 +1,71 @@
+"""Run the notebooks that changed and store their outputs in place: `make notebooks`.
+
+A notebook's metadata keeps a hash of the code its outputs came from, so that only changed notebooks run again.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from runner import NOTEBOOKS, TIMEOUT, dumps, find, normalise, read, run_all, source_hash, write
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="run these notebooks, changed or not")
+    parser.add_argument("--all", action="store_true", help="run all notebooks, changed or not")
+    parser.add_argument("--jobs", type=int, default=2, help="notebooks at a time")
+    parser.add_argument("--folder", type=Path, default=NOTEBOOKS)
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds a notebook may take")
+    options = parser.parse_args(arguments)
+
+    force = options.all or bool(options.names)
+    changed = []
+    for path in find(options.names, options.folder):
+        if force or is_changed(read(path)):
+            changed.append(path)
+        else:
+            tidy(path)
+    if not changed:
+        print("The stored outputs are those of the code: nothing to run.")
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        before = {path: path.read_bytes() for path in changed}
+
+        def done(path, result):
+            if result["error"]:
+                return None
+            # Somebody may have edited the notebook while it ran: their text is worth more than our outputs.
+            if path.read_bytes() != before[path]:
+                result["error"] = {
+                    "cell": 0,
+                    "message": "it was edited while it ran, so nothing was stored",
+                    "source": "",
+                }
+                return None
+            notebook = read(Path(scratch) / path.name)
+            notebook.metadata["course"] = {"outputs_of": source_hash(notebook)}
+            write(path, dumps(normalise(notebook)))
+            return "stored"
+
+        folder = options.folder.resolve()
+        results = run_all(changed, lambda p: Path(scratch) / p.name, options.jobs, folder, options.timeout, done)
+    failed = [r["name"] for r in results if r["error"]]
+    if failed:
+        sys.exit(f"Not stored, the file is as it was: {', '.join(failed)}")
+
+
+def is_changed(notebook):
+    return notebook.metadata.get("course", {}).get("outputs_of") != source_hash(notebook)
+
+
+def tidy(path):
+    """Rewrite an unchanged notebook in normal form: Markdown and alt texts may have been edited."""
+    text = dumps(normalise(read(path)))
+    if text != path.read_text(encoding="utf-8"):
+        write(path, text)
+
+
+if __name__ == "__main__":
+    main()
