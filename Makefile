@@ -25,6 +25,7 @@ lab: $(READY) ## open JupyterLab on the first notebook
 
 notebooks: $(READY) ## re-run the changed notebooks and store their outputs in place (NB=01 forces one, ALL=1 all)
 	@$(PY) tools/store.py --jobs $(JOBS) $(if $(ALL),--all) $(NB)
+	@$(PY) tools/pictures.py
 
 student: $(READY) ## write the edition without solutions, and a zip of it, to build/student
 	@$(PY) tools/student.py

@@ -86,17 +86,21 @@ def images(x: Tensor, title: str = "", columns: int = 10, ax: plt.Axes | None = 
         plt.show()
 
 
-def plane(ax: plt.Axes, points: Tensor, title: str, colour: str, log_prob=None, limit: float = 1.6) -> None:
+def plane(
+    ax: plt.Axes, points: Tensor, title: str, colour: str, log_prob=None, limit: float = 1.6, darkest: float = 2.0
+) -> None:
     """Points (N, 2) in the square [-limit, limit]², over the density exp(log_prob) where there is one.
 
     Args:
         log_prob: function of points (M, 2) giving nats (M,), or None.
+        darkest: density that is drawn black; one scale for all panels, so that their greys can be compared.
     """
     if log_prob is not None:
         side = torch.linspace(-limit, limit, 120)
         grid = torch.cartesian_prod(side, side)
-        density = log_prob(grid).detach().exp().view(120, 120).T  # rows are y
-        ax.imshow(density, extent=[-limit, limit] * 2, origin="lower", cmap="Greys", vmin=0)
+        with torch.no_grad():
+            density = log_prob(grid).exp().view(120, 120).T  # rows are y
+        ax.imshow(density, extent=[-limit, limit] * 2, origin="lower", cmap="Greys", vmin=0, vmax=darkest)
     x, y = points.detach().cpu().T
     ax.plot(x, y, ".", markersize=2, color=colour, alpha=0.6)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])

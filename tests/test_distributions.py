@@ -169,6 +169,15 @@ def test_two_categories_are_a_bernoulli():
     torch.testing.assert_close(two.log_prob(two.icdf(u)), one.log_prob(one.icdf(u)))
 
 
+@pytest.mark.parametrize("levels", [3, 17, 50, 256])
+def test_values_a_rounding_error_off_a_level_are_that_level(levels):
+    k = torch.arange(levels)
+    exact, off = k / (levels - 1), [k * (1 / (levels - 1)), (k / (levels - 1)).nextafter(torch.tensor(-1.0))]
+    for d in (Categorical(torch.randn(levels, levels)), mixture((levels,), 2, levels, dtype=torch.float32)):
+        for x in (exact, *off):
+            torch.testing.assert_close(d.log_prob(x), d.level_log_probs().diagonal())
+
+
 def test_bernoulli_is_accurate_for_large_logits():
     d = Bernoulli(torch.tensor([100.0, -100.0]))
     assert d.log_prob(torch.tensor([0.0, 1.0])).tolist() == [-100.0, -100.0]

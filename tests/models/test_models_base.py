@@ -296,6 +296,12 @@ def test_models_of_other_precision_sample_values_that_they_accept(name, dtype):
         assert x.dtype == dtype and model.log_prob(x).isfinite().all()
 
 
+def test_half_precision_does_not_round_uniforms_up_to_one():
+    model = FVSBN((1, 4, 4)).bfloat16()
+    model.bias.data.fill_(-20)  # p(1) = 2e-9, while one uniform in 500 is rounded to 1 in bfloat16
+    assert model.sample(2_000, generator=torch.Generator().manual_seed(0)).sum() == 0
+
+
 @each_model
 @pytest.mark.parametrize("n", [0, -1, 2.0, None])
 def test_sample_refuses_bad_counts(name, n):

@@ -1,0 +1,76 @@
+"""What every benchmark needs: a name for the machine, timing in turns, and a place for results."""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures of this run depend on."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        processor = names[0] if names else processor
+    return {
+        "gpu": gpu,
+        "processor": processor,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__.split("+")[0],
+        "python": platform.python_version(),
+    }
+
+
+def in_turns(slow: Callable, fast: Callable, pairs: int, fast_runs: int = 3) -> dict[str, float]:
+    """Time two ways of doing one thing in turns, so that a machine that slows down slows both.
+
+    Each pair gives a ratio: seconds of ``slow`` over the median seconds of ``fast_runs`` runs of ``fast`` beside it.
+
+    Returns:
+        medians of the seconds, and the ratios' minimum, median and maximum.
+    """
+    seconds = {"slow": [], "fast": []}
+    ratios = []
+    fast()  # first calls load and choose kernels
+    for _ in range(pairs):
+        quick = statistics.median(_seconds(fast) for _ in range(fast_runs))
+        long = _seconds(slow)
+        seconds["slow"].append(long)
+        seconds["fast"].append(quick)
+        ratios.append(long / quick)
+    return {
+        "slow_s": statistics.median(seconds["slow"]),
+        "fast_s": statistics.median(seconds["fast"]),
+        "ratio_min": min(ratios),
+        "ratio": statistics.median(ratios),
+        "ratio_max": max(ratios),
+    }
+
+
+def store(name: str, result: dict) -> Path:
+    """Write ``results/name.json`` whole or not at all."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    unfinished.write_text(json.dumps(result, indent=1) + "\n")
+    unfinished.replace(path)
+    return path
+
+
+def _seconds(work: Callable) -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
