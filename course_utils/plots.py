@@ -108,13 +108,14 @@ def plane(
 
 
 def matrix(ax: plt.Axes, values: Tensor, title: str, xlabel: str, ylabel: str) -> None:
-    """A matrix as a picture: 0 white, the largest absolute value black; rows from top to bottom."""
+    """A small matrix as a picture: 0 white, the largest absolute value black; rows from top to bottom."""
     values = values.detach().float().cpu().abs()
     ax.imshow(values, cmap="Greys", vmin=0, vmax=max(values.max().item(), 1e-9), aspect="equal")
     if values.shape[0] == values.shape[1]:  # the diagonal, which masks are all about
         ax.plot([-0.5, len(values) - 0.5], [-0.5, len(values) - 0.5], color=COLOURS["wrong"], linewidth=1)
     ax.spines[:].set_visible(True)
-    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=[], yticks=[])
+    rows, columns = values.shape
+    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=range(0, columns, 2), yticks=range(0, rows, 2))
     ax.set_title(title, fontsize=12)
 
 

@@ -60,7 +60,8 @@ class progress:
         return torch.stack(self._recorded).float().cpu() if self._recorded else torch.empty(0)
 
     def _line(self, steps: int) -> str:
-        parts = [f"{steps:,} steps", f"{self.seconds:.0f} s" if self.seconds >= 10 else f"{self.seconds:.1f} s"]
+        seconds = f"{self.seconds:.0f} s" if self.seconds >= 10 else f"{self.seconds:.1f} s"
+        parts = [f"{steps:,} step{'s' * (steps != 1)}", seconds]
         if self._recorded:
             tail = self.history[-max(1, len(self._recorded) // 10) :]
             parts.append(f"{tail.mean():.4g} {self.unit}")

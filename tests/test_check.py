@@ -14,14 +14,14 @@ def printed(capsys):
 
 def test_close_prints_both_numbers(capsys):
     check.close(0.74131, torch.tensor(0.741312), "closed form", "loop")
-    assert printed(capsys) == "closed form 0.7413 · loop 0.7413 · equal to 1e-05"
+    assert printed(capsys) == "closed form 0.7413 · loop 0.7413 · within 1e-05"
 
 
 def test_close_prints_few_values_in_brackets_and_many_by_their_mean(capsys):
     check.close([1.0, 2.0], [1.0, 2.1], "a", "b", tolerance=0.11, digits=1)
-    assert printed(capsys) == "a [1.0, 2.0] · b [1.0, 2.1] · equal to 1e-01, all 2 values"
+    assert printed(capsys) == "a [1.0, 2.0] · b [1.0, 2.1] · within 1e-01, all 2 values"
     check.close(torch.arange(1500.0), torch.arange(1500.0), "a", "b", digits=2)
-    assert printed(capsys) == "a 749.50 on average · b 749.50 on average · equal to 1e-05, all 1,500 values"
+    assert printed(capsys) == "a 749.50 on average · b 749.50 on average · within 1e-05, all 1,500 values"
 
 
 @pytest.mark.parametrize(
@@ -82,17 +82,45 @@ def test_monte_carlo_checks_each_of_several_values(capsys):
 
 
 def test_monte_carlo_without_spread_must_be_exact(capsys):
-    check.monte_carlo(2.0, torch.full((5,), 2.0), "exact")
+    check.monte_carlo(2.0, torch.full((200,), 2.0), "exact")
+    check.monte_carlo(0.1, torch.full((200,), 0.1), "exact")  # float32's 0.1 is not quite 0.1
     with pytest.raises(AssertionError):
-        check.monte_carlo(2.0, torch.full((5,), 2.001), "exact")
+        check.monte_carlo(2.0, torch.full((200,), 2.001), "exact")
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_monte_carlo_refuses_what_is_not_finite(bad):
     with pytest.raises(AssertionError):
-        check.monte_carlo(0.0, torch.tensor([0.0, 1.0, bad]), "exact")
+        check.monte_carlo(0.0, torch.cat([torch.randn(200), torch.tensor([bad])]), "exact")
     with pytest.raises(AssertionError):
-        check.monte_carlo(bad, torch.tensor([0.0, 1.0, 2.0]), "exact")
+        check.monte_carlo(bad, torch.randn(200), "exact")
+
+
+def test_monte_carlo_seldom_fails_for_many_values_at_once(capsys):
+    failures = 0
+    for seed in range(50):
+        draws = torch.randn(400, 1000, generator=torch.Generator().manual_seed(seed))
+        try:
+            check.monte_carlo(torch.zeros(1000), draws, "mean")
+        except AssertionError:
+            failures += 1
+    assert failures <= 1  # with 4 standard errors for each value it would be 3
+
+
+def test_close_and_monte_carlo_refuse_to_compare_nothing():
+    with pytest.raises(ValueError, match="at least one element"):
+        check.close(torch.zeros(0), torch.zeros(0), "a", "b")
+    with pytest.raises(ValueError, match="draws must have shape"):
+        check.monte_carlo(torch.zeros(0), torch.zeros(200, 0), "exact")
+
+
+def test_zero_wants_every_element_exactly_zero(capsys):
+    check.zero(torch.zeros(3, 3), "places")
+    assert printed(capsys) == "places: all 9 are exactly 0"
+    with pytest.raises(AssertionError, match="1 of 9 are not 0, the largest is 1e-30"):
+        check.zero(torch.eye(9)[:1] * 1e-30, "places")
+    with pytest.raises(ValueError, match="at least one element"):
+        check.zero(torch.zeros(0), "places")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_short_loops_show_tenths_of_a_second(monkeypatch, capsys):
     now = iter([5.0, 5.25])
     monkeypatch.setattr(time, "perf_counter", lambda: next(now))
     list(progress([1]))
-    assert final_line(capsys) in ("1 steps · 0.2 s", "1 steps · 0.3 s")
+    assert final_line(capsys) in ("1 step · 0.2 s", "1 step · 0.3 s")
 
 
 def test_break_leaves_the_line_and_the_history(capsys):
@@ -112,7 +112,7 @@ def test_an_exception_in_the_iterable_passes_through(capsys):
 
     with pytest.raises(OSError, match="disk"):
         list(progress(failing()))
-    assert seconds_hidden(final_line(capsys)) == ["1 steps"]
+    assert seconds_hidden(final_line(capsys)) == ["1 step"]
 
 
 def test_a_notebook_gets_one_output_that_is_replaced(monkeypatch, capsys):
