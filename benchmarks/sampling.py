@@ -1,9 +1,14 @@
 """How much faster is incremental sampling than evaluating the whole network for each pixel?
 
     python benchmarks/sampling.py [--images 16] [--pairs 3] [--device cpu]
+    MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000 python benchmarks/sampling.py --label kept
 
 A PixelCNN of 32 channels and 5 residual layers (72,513 parameters) draws binary 28 x 28 images from the same uniforms
-both ways, in turns; the images must be equal in every pixel. Writes results/sampling_<device>.json.
+both ways, in turns; the images must be equal in every pixel. Writes results/sampling_<device>[_label].json.
+
+The naive loop allocates its large activations anew for every pixel. Where the C library gives such memory back at once
+and the machine is slow to hand it out again, that alone can double its time and more; the second command keeps the
+memory (glibc) and so shows the ratio of the computations.
 """
 
 import argparse
@@ -20,6 +25,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3, help="how often the two are timed in turns")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--label", default="", help="added to the name of the results file")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
@@ -47,7 +53,8 @@ def main() -> None:
             f"ratio {times['ratio']:5.0f} ({times['ratio_min']:.0f} to {times['ratio_max']:.0f}) · "
             f"{different} of {options.images * 784:,} pixels differ"
         )
-    print(f"stored in {store(f'sampling_{options.device}', {'machine': machine(), 'rows': rows})}")
+    name = "_".join(part for part in ("sampling", options.device, options.label) if part)
+    print(f"stored in {store(name, {'machine': machine(), 'rows': rows})}")
 
 
 if __name__ == "__main__":
