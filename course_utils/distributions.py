@@ -12,13 +12,17 @@ distribution these numbers stand for (calling the family). Values are float imag
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from course_utils import _check
+
 # exp(7) is wider than the whole range of a pixel, exp(-7) narrower than a 256th of it; beyond, gradients only overflow.
-MIN_LOG_SCALE = -7.0
+LOG_SCALES = -7.0, 7.0
+MIN_LOG_STD = -20.0  # a narrower Gaussian's variance underflows in float32, and its log-density is then not a number
 
 
 class PixelDistribution:
@@ -52,8 +56,7 @@ class PixelDistribution:
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One draw for each element of the batch, shape (...), values k / (L - 1)."""
-        like = self.level_log_probs()[..., 0]
-        return self.icdf(torch.rand(like.shape, generator=generator, dtype=like.dtype, device=like.device))
+        return self.icdf(draw(torch.rand, self.level_log_probs()[..., 0], generator))
 
     @property
     def mean(self) -> Tensor:
@@ -144,7 +147,7 @@ class DiscretizedLogisticMixture(PixelDistribution):
     Args:
         logits: unnormalised log-weights of the components, shape (..., K).
         means: mu, on the scale on which levels run from -1 to 1, shape (..., K).
-        log_scales: log s, shape (..., K); values below -7 are raised to -7.
+        log_scales: log s, shape (..., K); values beyond -7 and 7 are moved there.
         levels: L, at least 2.
     """
 
@@ -159,7 +162,7 @@ class DiscretizedLogisticMixture(PixelDistribution):
         half = 1 / (self.levels - 1)
         index = index.unsqueeze(-1)
         distance = 2 * half * index - 1 - self.means  # (..., K)
-        inverse_scale = torch.exp(-self.log_scales.clamp(min=MIN_LOG_SCALE))
+        inverse_scale = torch.exp(-self.log_scales.clamp(*LOG_SCALES))
         hi, lo = (distance + half) * inverse_scale, (distance - half) * inverse_scale
         inner = hi + torch.log(-torch.expm1(-2 * half * inverse_scale)) - F.softplus(hi) - F.softplus(lo)
         first, last = F.logsigmoid(hi), F.logsigmoid(-lo)
@@ -169,6 +172,18 @@ class DiscretizedLogisticMixture(PixelDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         return self._bin_log_prob((value * (self.levels - 1)).round())
 
+    def icdf(self, u: Tensor) -> Tensor:
+        """As in the base class, by bisection on sum_k w_k sigmoid((edge - mu_k) / s_k): log L steps, not L levels."""
+        half, weights = 1 / (self.levels - 1), self.logits.softmax(-1)
+        inverse_scale = torch.exp(-self.log_scales.clamp(*LOG_SCALES))
+        low, high = torch.zeros_like(u), torch.full_like(u, self.levels - 1)  # the last level's is 1, above every u
+        for _ in range(self.levels.bit_length()):
+            middle = ((low + high) / 2).floor()
+            edge = (2 * middle.unsqueeze(-1) + 1) * half - 1
+            beyond = (weights * torch.sigmoid((edge - self.means) * inverse_scale)).sum(-1) <= u
+            low, high = torch.where(beyond, torch.minimum(middle + 1, high), low), torch.where(beyond, high, middle)
+        return low / (self.levels - 1)
+
     def level_log_probs(self) -> Tensor:
         every = torch.arange(self.levels, dtype=self.means.dtype, device=self.means.device)
         one_more = (p.unsqueeze(-2) for p in (self.logits, self.means, self.log_scales))  # (..., 1, K)
@@ -176,10 +191,19 @@ class DiscretizedLogisticMixture(PixelDistribution):
 
 
 class Gaussian(torch.distributions.Normal):
-    """A real number: log p(x) = -1/2 ((x - mean) / std)^2 - log std - 1/2 log 2 pi. A density: it may exceed 0."""
+    """A real number: log p(x) = -1/2 ((x - mean) / std)^2 - log std - 1/2 log 2 pi. A density: it may exceed 0.
+
+    Args:
+        mean: shape (...).
+        log_std: logarithm of the standard deviation, shape (...); values below -20 are raised to -20.
+    """
 
     def __init__(self, mean: Tensor, log_std: Tensor):
-        super().__init__(mean, log_std.exp(), validate_args=False)
+        super().__init__(mean, log_std.clamp(min=MIN_LOG_STD).exp(), validate_args=False)
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw for each element of the batch, shape (...)."""
+        return self.loc + self.scale * draw(torch.randn, self.loc, generator)
 
     def __getitem__(self, index) -> "Gaussian":
         return Gaussian(self.loc[index], self.scale[index].log())
@@ -205,7 +229,7 @@ class PixelFamily:
     name: str
     levels: int | None
     n_params: int
-    make: Callable[[Tensor], PixelDistribution]
+    make: Callable[[Tensor], PixelDistribution | Gaussian]
     one_hot: bool = False
 
     @property
@@ -234,17 +258,18 @@ class PixelFamily:
     def check(self, x: Tensor, shape: tuple[int, ...]) -> None:
         """Refuse anything but a float batch (B, *shape) of this family's values.
 
-        Values are looked at on the CPU only: on an accelerator the look would wait for the device at every step.
+        On an accelerator values are not looked at while gradients are recorded: the look would wait for the device at
+        every training step. Nor is there a look in compiled code.
 
         Raises:
-            ValueError: wrong type, shape, dtype or (on the CPU) a value that is not one of the levels, or not finite.
+            ValueError: wrong type, shape, dtype, or a value that is not one of the levels, or not finite.
         """
         if not isinstance(x, Tensor) or not x.is_floating_point():
             what = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
             raise ValueError(f"x must be a float tensor of shape (B, {_commas(shape)}), got {what}")
         if tuple(x.shape[1:]) != tuple(shape):
             raise ValueError(f"x must have shape (B, {_commas(shape)}), got ({_commas(x.shape)})")
-        if x.device.type != "cpu" or torch.compiler.is_compiling() or not len(x):
+        if torch.compiler.is_compiling() or not len(x) or (x.device.type != "cpu" and torch.is_grad_enabled()):
             return
         x = x.detach()
         if not self.levels:
@@ -252,12 +277,21 @@ class PixelFamily:
                 raise ValueError("x must be finite, got NaN or infinity")
             return
         k = x * (self.levels - 1)
-        # half precision rounds k by up to 2**-9 of it; a value between two levels is off by far more
-        on_a_level = (k - k.round()).abs() <= 1e-3 + 2 * torch.finfo(x.dtype).eps * k.abs()
+        # rounding moves k by up to eps of it, in half precision by whole levels: a quarter of one is where we stop
+        on_a_level = (k - k.round()).abs() <= (1e-3 + 2 * torch.finfo(x.dtype).eps * k.abs()).clamp(max=0.25)
         if not (on_a_level & (x >= 0) & (x <= 1)).all():
             span = f"from {x.min().item():.4g} to {x.max().item():.4g}"
             want = "0 or 1" if self.levels == 2 else f"k/{self.levels - 1} for whole k from 0 to {self.levels - 1}"
             raise ValueError(f"x must hold {want} for {self.name} pixels, got other values, {span}")
+
+
+def draw(rand: Callable, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """``torch.rand`` or ``torch.randn`` in the shape, type and place of ``like``.
+
+    Drawn where the generator lives, which need not be where the numbers go: a CPU generator gives the same everywhere.
+    """
+    where = like.device if generator is None else generator.device
+    return rand(like.shape, generator=generator, dtype=like.dtype, device=where).to(like.device)
 
 
 def _commas(sizes) -> str:
@@ -268,8 +302,17 @@ def _make_bernoulli(params: Tensor) -> Bernoulli:
     return Bernoulli(params.squeeze(-1))
 
 
+def _make_mixture(params: Tensor, components: int, levels: int) -> DiscretizedLogisticMixture:
+    return DiscretizedLogisticMixture(*params.split(components, -1), levels)
+
+
 def _make_gaussian(params: Tensor) -> Gaussian:
     return Gaussian(*params.unbind(-1))
+
+
+def _make_fixed_gaussian(params: Tensor, log_std: float) -> Gaussian:
+    mean = params.squeeze(-1)
+    return Gaussian(mean, torch.full_like(mean, log_std))
 
 
 def bernoulli() -> PixelFamily:
@@ -287,7 +330,7 @@ def categorical(levels: int, one_hot: bool | None = None) -> PixelFamily:
     Raises:
         ValueError: fewer than 2 levels.
     """
-    _need_levels(levels)
+    levels = _check.whole("levels", levels, least=2)
     return PixelFamily("categorical", levels, levels, Categorical, one_hot=levels <= 32 if one_hot is None else one_hot)
 
 
@@ -297,13 +340,8 @@ def discretized_logistic_mixture(levels: int = 256, components: int = 5) -> Pixe
     Raises:
         ValueError: fewer than 2 levels, or no component.
     """
-    _need_levels(levels)
-    if not isinstance(components, int) or components < 1:
-        raise ValueError(f"components must be a whole number of at least 1, got {components!r}")
-
-    def make(params: Tensor) -> DiscretizedLogisticMixture:
-        return DiscretizedLogisticMixture(*params.split(components, -1), levels)
-
+    levels, components = _check.whole("levels", levels, least=2), _check.whole("components", components)
+    make = partial(_make_mixture, components=components, levels=levels)
     return PixelFamily("logistic-mixture", levels, 3 * components, make, one_hot=levels <= 32)
 
 
@@ -315,27 +353,14 @@ def gaussian(std: float | None = None) -> PixelFamily:
     """
     if std is None:
         return PixelFamily("Gaussian", levels=None, n_params=2, make=_make_gaussian)
-    if not 0 < std < math.inf:
-        raise ValueError(f"std must be positive, got {std}")
-
-    def make(params: Tensor) -> Gaussian:
-        mean = params.squeeze(-1)
-        return Gaussian(mean, torch.full_like(mean, math.log(std)))
-
+    make = partial(_make_fixed_gaussian, log_std=math.log(_check.positive("std", std)))
     return PixelFamily("Gaussian", levels=None, n_params=1, make=make)
 
 
-def _need_levels(levels: int) -> None:
-    if not isinstance(levels, int) or levels < 2:
-        raise ValueError(f"levels must be a whole number of at least 2, got {levels!r}")
-
-
 def bits_per_dim(nats: float | Tensor, dimensions: int) -> float | Tensor:
-    """Nats an image to bits a dimension: nats / (dimensions * log 2).
+    """Nats per image to bits per dimension: nats / (dimensions * log 2).
 
     Raises:
-        ValueError: ``dimensions`` is not positive.
+        ValueError: ``dimensions`` is not a positive whole number.
     """
-    if dimensions < 1:
-        raise ValueError(f"dimensions must be at least 1, got {dimensions}")
-    return nats / (dimensions * math.log(2))
+    return nats / (_check.whole("dimensions", dimensions) * math.log(2))

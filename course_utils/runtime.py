@@ -7,6 +7,8 @@ import random
 import numpy as np
 import torch
 
+from course_utils import _check
+
 SCALES = ("laptop", "gpu")
 
 
@@ -39,8 +41,9 @@ def seed_everything(seed: int) -> torch.Generator:
     Raises:
         ValueError: ``seed`` is not a non-negative integer below 2**32, the range that NumPy accepts.
     """
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be an integer in [0, 2**32), got {seed!r}")
+    seed = _check.whole("seed", seed, least=0)
+    if seed >= 2**32:
+        raise ValueError(f"seed must be below 2**32, got {seed}")
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 -- scikit-learn and old code draw from the global generator
     torch.manual_seed(seed)
@@ -68,13 +71,13 @@ def by_scale(*, laptop, gpu):
     return {"laptop": laptop, "gpu": gpu}[scale()]
 
 
-def autocast(where: torch.device | None = None):
+def autocast(where: torch.device | str | None = None):
     """Context manager: bfloat16 autocast where the hardware multiplies bfloat16 natively, else nothing.
 
     bfloat16 keeps float32's range (8 exponent bits), so that no gradient scaler is needed. A CPU qualifies with
     AVX512-BF16, a GPU with compute capability 8.0 or more. Likelihoods are summed outside, in float32.
     """
-    where = where or device()
+    where = torch.device(where) if where else device()
     native = {
         "cpu": lambda: torch.cpu.get_capabilities().get("avx512_bf16", False),
         "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),

@@ -35,7 +35,7 @@ class progress:
 
     def __iter__(self) -> Iterator:
         screen = _Screen()
-        total = len(self.iterable) if hasattr(self.iterable, "__len__") else None
+        total = _length(self.iterable)
         form = _FORMAT if total else None
         bar = tqdm(total=total, file=screen, leave=False, mininterval=0.5, bar_format=form, ncols=90)
         start, steps = time.perf_counter(), 0
@@ -51,8 +51,15 @@ class progress:
             screen.last(self._line(steps))
 
     def record(self, loss: Tensor | float) -> None:
-        """Remember a scalar, detached, where it is: no synchronisation with the device."""
-        self._recorded.append(torch.as_tensor(loss).detach())
+        """Remember a scalar, detached, where it is: no synchronisation with the device.
+
+        Raises:
+            ValueError: ``loss`` is not a single number.
+        """
+        loss = torch.as_tensor(loss).detach()
+        if loss.numel() != 1:
+            raise ValueError(f"loss must be a single number, got a tensor of shape {tuple(loss.shape)}")
+        self._recorded.append(loss.reshape(()))
 
     @property
     def history(self) -> Tensor:
@@ -69,6 +76,13 @@ class progress:
 
 
 _FORMAT = "{percentage:3.0f}% {bar:30} {n:,}/{total:,} · {elapsed} gone, {remaining} to go"
+
+
+def _length(iterable: Iterable) -> int | None:
+    try:
+        return len(iterable)
+    except TypeError:  # no length, or one that raises, as that of a loader over a stream
+        return None
 
 
 class _Screen:

@@ -28,7 +28,7 @@ def main(arguments=None):
         else:
             tidy(path)
     if not changed:
-        print("The stored outputs are those of the code: nothing to run.")
+        print("No notebook changed since its outputs were stored: nothing to run (ALL=1 runs all).")
         return
     with tempfile.TemporaryDirectory() as scratch:
         before = {path: path.read_bytes() for path in changed}

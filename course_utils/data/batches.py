@@ -11,7 +11,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from course_utils.data import _check
+from course_utils import _check
 
 
 class Batches:
@@ -61,7 +61,7 @@ def batches(
     """
     parts = (x,) if isinstance(x, Tensor) else x
     if not isinstance(parts, tuple | list) or not parts or not all(isinstance(p, Tensor) and p.ndim for p in parts):
-        raise ValueError(f"x must be a tensor (N, …) or a tuple of them, but was {_check.describe(x)}")
+        raise ValueError(f"x must be a tensor (N, …) or a tuple of them, got {_check.describe(x)}")
     lengths = {len(part) for part in parts}
     if len(lengths) != 1 or 0 in lengths:
         raise ValueError(f"x must hold one or more images, as many in each part, but its lengths are {sorted(lengths)}")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from course_utils.data import _check
+from course_utils import _check
 from course_utils.data.images import Images, from_tokens, split_images, split_sizes
 
 LEVELS = 16  # four bits a channel, as on the computers that such creatures come from

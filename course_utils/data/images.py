@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from course_utils.data import _check
+from course_utils import _check
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,11 +39,11 @@ class Images:
         for split in ("train", "valid", "test"):
             x, labels = getattr(self, split), getattr(self, f"{split}_labels")
             if not isinstance(x, Tensor) or x.dtype != torch.float32 or x.ndim != 4:
-                raise ValueError(f"{split} must be float32 (N, C, H, W), but was {_check.describe(x)}")
+                raise ValueError(f"{split} must be float32 (N, C, H, W), got {_check.describe(x)}")
             if x.shape[1:] != self.train.shape[1:]:
-                raise ValueError(f"{split} must be of images {self.shape}, as train is, but was {_check.describe(x)}")
+                raise ValueError(f"{split} must be of images {self.shape}, as train is, got {_check.describe(x)}")
             if labels is not None and len(labels) != len(x):
-                raise ValueError(f"{split}_labels must be {len(x)} labels, one an image, but was {len(labels)}")
+                raise ValueError(f"{split}_labels must be {len(x)} labels, one an image, got {len(labels)}")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -78,9 +78,9 @@ def to_tokens(x: Tensor, palette: Tensor) -> Tensor:
         ValueError: x is not (B, C, H, W) or palette not (K, C).
     """
     if x.ndim != 4 or not x.is_floating_point():
-        raise ValueError(f"x must be a floating-point tensor (B, C, H, W), but was {_check.describe(x)}")
+        raise ValueError(f"x must be a floating-point tensor (B, C, H, W), got {_check.describe(x)}")
     if palette.ndim != 2 or palette.shape[1] != x.shape[1]:
-        raise ValueError(f"palette must be (K, {x.shape[1]}), but was {_check.describe(palette)}")
+        raise ValueError(f"palette must be (K, {x.shape[1]}), got {_check.describe(palette)}")
     # One colour at a time needs memory for one distance a pixel, not K.
     distance = torch.stack([((x - colour.to(x).view(1, -1, 1, 1)) ** 2).sum(1) for colour in palette])  # (K, B, H, W)
     return distance.argmin(0)
@@ -93,9 +93,9 @@ def from_tokens(tokens: Tensor, palette: Tensor) -> Tensor:
         ValueError: tokens are not int64 (B, H, W) in 0 … K - 1.
     """
     if tokens.ndim != 3 or tokens.dtype != torch.int64:
-        raise ValueError(f"tokens must be int64 (B, H, W), but was {_check.describe(tokens)}")
+        raise ValueError(f"tokens must be int64 (B, H, W), got {_check.describe(tokens)}")
     if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < len(palette):
-        raise ValueError(f"tokens must be in 0 … {len(palette) - 1}, but was {int(tokens.min())} … {int(tokens.max())}")
+        raise ValueError(f"tokens must be in 0 … {len(palette) - 1}, got {int(tokens.min())} … {int(tokens.max())}")
     return palette[tokens].permute(0, 3, 1, 2).contiguous()
 
 

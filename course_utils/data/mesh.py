@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from course_utils.data import _check
+from course_utils import _check
+from course_utils.distributions import draw
 
 # p(pixel = 1) for the neighbours read as a binary number: 8·left + 4·upper left + 2·upper + upper right. It draws paths
 # that go on, turn and branch but seldom fill: a pixel is likely after its left *or* its upper neighbour, and unlikely
@@ -51,7 +52,7 @@ class Mesh:
     def __post_init__(self):
         table = torch.as_tensor(self.table, dtype=torch.float64)
         if table.shape != (16,) or not ((table > 0) & (table < 1)).all():
-            raise ValueError(f"table must be 16 probabilities strictly between 0 and 1, but was {self.table!r}")
+            raise ValueError(f"table must be 16 probabilities strictly between 0 and 1, got {self.table!r}")
         object.__setattr__(self, "shape", _check.image_shape("shape", self.shape, channels=1))
         object.__setattr__(self, "table", table)
 
@@ -62,7 +63,7 @@ class Mesh:
         """Draw n images, float32 (n, 1, H, W) of 0 and 1, on the CPU (without a generator: by torch's global seed)."""
         _check.whole("n", n, least=0)
         _, height, width = self.shape
-        uniform = torch.rand(height, width, n, generator=generator, dtype=torch.float64)
+        uniform = draw(torch.rand, torch.empty(height, width, n, dtype=torch.float64), generator)
         # A frame of zeros stands for "outside"; images last, so that each step works on n neighbouring numbers.
         x = torch.zeros(height + 1, width + 2, n, dtype=torch.int64)
         for i in range(height):
@@ -84,12 +85,12 @@ class Mesh:
 
     def conditional_probs(self, x: Tensor) -> Tensor:
         """Return p(pixel = 1 | the pixels before it): x (B, 1, H, W) of 0 and 1 gives (B, 1, H, W) of x's type."""
-        return self.table.to(x.device)[self.contexts(x)].to(x.dtype)
+        return self.table[self.contexts(x).cpu()].to(x.dtype).to(x.device)  # not every device has float64
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Return log p(x) in nats an image: x (B, 1, H, W) of 0 and 1 gives (B,) of x's type."""
-        p = self.table.to(x.device)[self.contexts(x)]
-        return torch.where(x == 1, p, 1 - p).log().sum((1, 2, 3)).to(x.dtype)
+        """Return log p(x) in nats per image: x (B, 1, H, W) of 0 and 1 gives (B,) of x's type."""
+        p = self.table[self.contexts(x).cpu()]  # not every device has float64
+        return torch.where(x.cpu() == 1, p, 1 - p).log().sum((1, 2, 3)).to(x.dtype).to(x.device)
 
     def entropy(self) -> float:
         """Return the exact entropy of an image in nats.
@@ -104,7 +105,7 @@ class Mesh:
         _, height, width = self.shape
         if width > WIDEST:
             raise ValueError(
-                f"shape must be at most {WIDEST} wide for an exact entropy (2^(W+1) states), but was {self.shape}"
+                f"shape must be at most {WIDEST} wide for an exact entropy (2^(W+1) states), got {self.shape}"
             )
         h = -self.table * self.table.log() - (1 - self.table) * (1 - self.table).log()
         belief = torch.zeros(2 ** (width + 1), dtype=torch.float64)

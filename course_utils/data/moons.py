@@ -11,7 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from course_utils.data import _check
+from course_utils import _check
 from course_utils.data.images import Images, split_images, split_sizes
 
 EARTHSHINE = 2 / 16  # the night side: not black, so that a new moon is still a picture
@@ -46,12 +46,12 @@ def moon(
     _check.whole("size", size)
     phase = torch.as_tensor(phase, dtype=torch.float32)
     if phase.ndim > 1 or not phase.isfinite().all():
-        raise ValueError(f"phase must be a finite number or of shape (B,), but was {_check.describe(phase)}")
+        raise ValueError(f"phase must be a finite number or of shape (B,), got {_check.describe(phase)}")
     phase = phase.reshape(-1)
     centre = _nuisance("centre", (size / 2, size / 2) if centre is None else centre, (len(phase), 2), phase)
     radius = _nuisance("radius", 3 / 8 * size if radius is None else radius, (len(phase),), phase)
     if not (radius > 0).all():
-        raise ValueError(f"radius must be above 0, but was {radius.min().item()}")
+        raise ValueError(f"radius must be above 0, got {radius.min().item()}")
 
     y = (torch.arange(size * _ROWS_IN_PIXEL, device=phase.device) + 0.5) / _ROWS_IN_PIXEL  # (R,) lines, in pixels
     v = (y - centre[:, 1:]) / radius[:, None]  # (B, R)
@@ -78,7 +78,7 @@ def _nuisance(name: str, value: Tensor | tuple | float, shape: tuple[int, ...], 
     """Return `value` as a finite tensor broadcast to `shape`, else raise ValueError."""
     value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
     if value.shape not in (shape, shape[1:]) or not value.isfinite().all():
-        raise ValueError(f"{name} must be finite and of shape {shape[1:]} or {shape}, but was {_check.describe(value)}")
+        raise ValueError(f"{name} must be finite and of shape {shape[1:]} or {shape}, got {_check.describe(value)}")
     return value.expand(shape)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.data import _check
+from course_utils import _check
 
 # Rows of x handled at once: (rows × centres) differences stay in the cache, and a fine grid does not fill the memory.
 _ROWS = 16_384
@@ -36,7 +36,7 @@ class GaussianMixture2D:
     def __post_init__(self):
         centres = torch.as_tensor(self.centres, dtype=torch.float32)
         if centres.ndim != 2 or centres.shape[1] != 2 or len(centres) == 0 or not centres.isfinite().all():
-            raise ValueError(f"centres must be finite and of shape (K, 2), but was {_check.describe(centres)}")
+            raise ValueError(f"centres must be finite and of shape (K, 2), got {_check.describe(centres)}")
         object.__setattr__(self, "centres", centres)
         object.__setattr__(self, "std", _check.positive("std", self.std))
 
@@ -54,7 +54,7 @@ class GaussianMixture2D:
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log p(x) in nats: x floating point (n, 2) or (..., 2) gives (n,) or (...) of the same type."""
         if not isinstance(x, Tensor) or not x.is_floating_point() or x.shape[-1:] != (2,):
-            raise ValueError(f"x must be a floating-point tensor of shape (n, 2), but was {_check.describe(x)}")
+            raise ValueError(f"x must be a floating-point tensor of shape (n, 2), got {_check.describe(x)}")
         centres = self.centres.to(x)
         # The density of a two-dimensional Gaussian has (2π std²)^(D/2) with D = 2: the factor 2π enters once.
         log_scale = math.log(len(centres)) + math.log(2 * math.pi * self.std**2)

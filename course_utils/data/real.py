@@ -20,8 +20,8 @@ import platformdirs
 import torch
 from torch import Tensor
 
+from course_utils import _check
 from course_utils._torchvision import prepare_torchvision
-from course_utils.data import _check
 from course_utils.data.images import Images, split_images, split_sizes
 
 VARIABLE = "COURSE_DATA"
@@ -177,7 +177,7 @@ def data_root() -> Path:
     root = Path(chosen).expanduser()
     if not root.is_dir():
         raise NotADirectoryError(
-            f"{VARIABLE} must name an existing folder, but was {chosen!r}; create that folder or unset {VARIABLE}"
+            f"{VARIABLE} must name an existing folder, got {chosen!r}; create that folder or unset {VARIABLE}"
         )
     return root
 

@@ -12,14 +12,17 @@ does not look at pixel i or later ones. Sampling cannot be had at once: pixel i 
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from course_utils.distributions import PixelDistribution, PixelFamily, bernoulli
+from course_utils import _check
+from course_utils.distributions import PixelDistribution, PixelFamily, bernoulli, draw
 
 Position = tuple[int, int, int]  # channel, row, column
-Step = Callable[[int, int, int], PixelDistribution]  # a position to the distribution (B,) of its pixel
+# A channel, and one row and column or n of them, to the distribution (B,) or (B, n) of these pixels.
+Step = Callable[[int, int | Tensor, int | Tensor], PixelDistribution]
 
 
 class DensityModel(nn.Module):
@@ -31,8 +34,12 @@ class DensityModel(nn.Module):
         """log p(x) of each image, shape (B,), in nats: summed over the pixels, never a mean."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.log_prob(x)
+    def forward(self, x: Tensor, method: str = "log_prob") -> Tensor:
+        """``log_prob(x)``, or another method: a wrapper that synchronises gradients does so only when it is called.
+
+        ``ddp(x)`` trains the likelihood, ``ddp(x, "elbo")`` a VAE's bound.
+        """
+        return getattr(self, method)(x)
 
     def sample(self, n: int) -> Tensor:
         """n independent draws, shape (n, *shape)."""
@@ -54,8 +61,8 @@ class AutoregressiveModel(DensityModel):
 
     def __init__(self, shape: tuple[int, int, int], distribution: PixelFamily | None = None):
         super().__init__()
-        self.shape = need_shape(shape, 3)
-        self.pixels = distribution or bernoulli()
+        self.shape = _check.sizes("shape", shape, length=3, want="(channels, height, width) in whole numbers above 0")
+        self.pixels = need_family(distribution)
 
     def conditionals(self, x: Tensor) -> PixelDistribution:
         """p(x_i | pixels before i) for every pixel i, as one distribution of batch shape (B, C, H, W)."""
@@ -79,7 +86,7 @@ class AutoregressiveModel(DensityModel):
         Raises:
             ValueError: x is not a float batch (B, C, H, W) of this model's pixel values.
         """
-        self.pixels.check(x, self.shape)
+        need_values(x, self)
         return self.conditionals(x).log_prob(x).flatten(1).sum(1)
 
     def incremental(self, x: Tensor) -> Step | None:
@@ -90,7 +97,7 @@ class AutoregressiveModel(DensityModel):
         """
         return None
 
-    def sample(self, n: int, cached: bool = True, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, *, cached: bool = True, generator: torch.Generator | None = None) -> Tensor:
         """n images drawn pixel by pixel, shape (n, C, H, W).
 
         Args:
@@ -102,15 +109,14 @@ class AutoregressiveModel(DensityModel):
         Raises:
             ValueError: n is not a positive integer.
         """
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"n must be a positive integer, got {n!r}")
-        parameter = next(self.parameters())
-        nothing = torch.zeros(n, *self.shape, dtype=parameter.dtype, device=parameter.device)
-        return self.complete(nothing, torch.zeros(self.shape, dtype=torch.bool), cached, generator)
+        like = next(self.parameters(), torch.zeros(()))  # a model without parameters is one, too
+        nothing = torch.zeros(_check.whole("n", n), *self.shape, dtype=like.dtype, device=like.device)
+        known = torch.zeros(self.shape, dtype=torch.bool)
+        return self.complete(nothing, known, cached=cached, generator=generator)
 
     @torch.no_grad()  # not inference_mode: a learner may feed samples back into log_prob(...).backward()
     def complete(
-        self, x: Tensor, known: Tensor, cached: bool = True, generator: torch.Generator | None = None
+        self, x: Tensor, known: Tensor, *, cached: bool = True, generator: torch.Generator | None = None
     ) -> Tensor:
         """Keep the given pixels of ``x`` and draw the others, in order, each given all pixels before it.
 
@@ -135,9 +141,11 @@ class AutoregressiveModel(DensityModel):
         except RuntimeError:
             raise ValueError(f"known must broadcast to x, got {tuple(known.shape)} for x {tuple(x.shape)}") from None
         x = torch.where(known, x, 0)  # so that nothing can be read off pixels that are not given, even by a wrong mask
-        self.pixels.check(x, self.shape)
-        u = torch.rand(x.shape, generator=generator, device=x.device if generator is None else generator.device)
-        u = u.to(x.device, torch.promote_types(x.dtype, torch.float32))  # in half precision some would round to 1
+        need_values(x, self)
+        if not len(x):
+            return x
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # in half precision some uniforms would round to 1
+        u = draw(torch.rand, wide, generator)
         with evaluating(self), torch.autocast(x.device.type, enabled=False):
             step = self.incremental(x) if cached else None
             for c, h, w in self.schedule() if step else self.order():
@@ -159,18 +167,37 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def need_shape(shape, length: int | None = None) -> tuple[int, ...]:
-    """``shape`` as a tuple of positive integers, ``length`` of them.
+def need_family(distribution: PixelFamily | None) -> PixelFamily:
+    """The family itself, Bernoulli for None.
 
     Raises:
-        ValueError: it is anything else.
+        ValueError: it is anything else, such as ``bernoulli`` without its parentheses.
     """
-    sizes = tuple(shape) if isinstance(shape, tuple | list | torch.Size) else ()
-    wrong_length = not sizes if length is None else len(sizes) != length
-    if wrong_length or not all(isinstance(size, int) and size > 0 for size in sizes):
-        want = {3: "(channels, height, width)", None: "positive integers"}.get(length, f"{length} positive integers")
-        raise ValueError(f"shape must be {want}, got {shape!r}")
-    return sizes
+    if distribution is None:
+        return bernoulli()
+    if not isinstance(distribution, PixelFamily):
+        raise ValueError(f"distribution must be a pixel family such as categorical(17), got {distribution!r}")
+    return distribution
+
+
+def need_values(x: Tensor, model: nn.Module) -> None:
+    """Refuse what is no batch of the model's pixel values, or not of its type.
+
+    Raises:
+        ValueError: see ``PixelFamily.check``; or x is float64 and the model float32, and the like.
+    """
+    model.pixels.check(x, model.shape)
+    want = next((parameter.dtype for parameter in model.parameters()), x.dtype)
+    if x.dtype != want and not torch.is_autocast_enabled(x.device.type):
+        raise ValueError(f"x must be {want}, as the model's parameters are, got {x.dtype}")
+
+
+def perceptron(*sizes: int) -> nn.Sequential:
+    """Linear layers of these sizes with SiLU between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.SiLU()]
+    return nn.Sequential(*layers[:-1])
 
 
 def split_params(params: Tensor, channels: int) -> Tensor:

@@ -1,6 +1,6 @@
 """Fully visible sigmoid belief network: every conditional is a logistic regression on the pixels before it.
 
-    p(x_i = 1 | x_<i) = sigmoid(b_i + sum_{j < i} W_ij x_j)
+    p(x_i = 1 | x_<i) = sigmoid(b_i + sum_{j < i} W_ij (2 x_j - 1))
 
 Neal, "Connectionist learning of belief networks", 1992; the baseline called FVSBN in the NADE papers. Read first:
 ``conditionals``. All D regressions are one masked matrix product.
@@ -15,7 +15,9 @@ from course_utils.models.base import AutoregressiveModel, Position, Step, dimens
 
 
 class FVSBN(AutoregressiveModel):
-    """One logistic (softmax) regression a pixel; ``logits = b + (W * mask) x`` with a strictly lower triangular mask.
+    """One logistic (softmax) regression a pixel; ``logits = b + (W * mask) f``, the mask strictly lower triangular.
+
+    Of a pixel with few levels f holds the value on [-1, 1] and a one-hot code, of a binary one only the value.
 
     Args:
         shape: (C, H, W).
@@ -30,22 +32,22 @@ class FVSBN(AutoregressiveModel):
     def __init__(self, shape, distribution: PixelFamily | None = None, order: Tensor | None = None):
         super().__init__(shape, distribution)
         self.register_buffer("rank", ranks(self.shape, order))  # rank[d]: when flat pixel d is predicted
-        mask = self.rank[:, None] > self.rank[None, :]  # (D, D): may d look at e?
-        self.register_buffer("mask", spread(mask, self.pixels.n_params, self.pixels.n_features))
-        self.weight = nn.Parameter(torch.zeros(self.mask.shape))
-        self.bias = nn.Parameter(torch.zeros(len(self.mask)))
+        self.register_buffer("mask", self.rank[:, None] > self.rank[None, :])  # (D, D): may d look at e?
+        rows, columns = len(self.rank) * self.pixels.n_params, len(self.rank) * self.pixels.n_features
+        self.weight = nn.Parameter(torch.zeros(rows, columns))  # (D * P, D * E)
+        self.bias = nn.Parameter(torch.zeros(rows))
 
     def order(self) -> list[Position]:
         return positions(self.shape, self.rank)
 
     def conditionals(self, x: Tensor) -> PixelDistribution:
         features = self.pixels.encode(x).flatten(1)  # (B, D * E)
-        params = F.linear(features, self.weight * self.mask, self.bias)  # (B, D * P)
+        params = F.linear(features, masked(self.weight, self.mask), self.bias)  # (B, D * P)
         return self.pixels(params.view(*x.shape, self.pixels.n_params))
 
     def incremental(self, x: Tensor) -> Step:
         """Keep the weighted sum of all pixels so far; each new pixel adds one column: O(D) a pixel, not O(D^2)."""
-        weight = (self.weight * self.mask).view(-1, dimensions(self.shape), self.pixels.n_features)
+        weight = masked(self.weight, self.mask).view(-1, dimensions(self.shape), self.pixels.n_features)
         total = self.bias.repeat(len(x), 1)  # (B, D * P)
         flat, before = x.view(len(x), -1), None
 
@@ -86,6 +88,11 @@ def flat_index(shape: tuple[int, int, int], c: int, h: int, w: int) -> int:
     return (c * shape[1] + h) * shape[2] + w
 
 
-def spread(mask: Tensor, rows: int, columns: int) -> Tensor:
-    """Repeat a mask over pixels (D, D) for ``rows`` outputs and ``columns`` inputs of each pixel, as floats."""
-    return mask.repeat_interleave(rows, 0).repeat_interleave(columns, 1).float()
+def masked(weight: Tensor, mask: Tensor) -> Tensor:
+    """Weights (R * P, C * E) of R outputs and C inputs, P and E numbers each, under a mask (R, C) between them.
+
+    A new tensor: a mask that is written into the weights would stay there when the order changes.
+    """
+    outputs, inputs = mask.shape
+    blocks = weight.view(outputs, -1, inputs, weight.shape[1] // inputs)  # (R, P, C, E)
+    return (blocks * mask[:, None, :, None]).view_as(weight)

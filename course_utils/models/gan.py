@@ -7,8 +7,9 @@ picture is. That is the point of the game, which needs only pictures, and its pr
 import torch
 from torch import Tensor, nn
 
-from course_utils.models.base import dimensions, need_shape
-from course_utils.models.vae import perceptron
+from course_utils import _check
+from course_utils.distributions import draw
+from course_utils.models.base import dimensions, perceptron
 
 
 class Generator(nn.Module):
@@ -25,24 +26,22 @@ class Generator(nn.Module):
 
     def __init__(self, shape, latent: int = 16, hidden: tuple[int, ...] = (256, 256)):
         super().__init__()
-        self.shape, self.latent = need_shape(shape), latent
-        self.net = perceptron(latent, *hidden, dimensions(self.shape))
+        self.shape, self.latent = _check.sizes("shape", shape), _check.whole("latent", latent)
+        self.net = perceptron(self.latent, *_check.sizes("hidden", hidden, least=0), dimensions(self.shape))
         self.squash = nn.Sigmoid() if len(self.shape) == 3 else nn.Identity()
 
     def forward(self, z: Tensor) -> Tensor:
         """Pictures (n, *shape) from noise (n, Z)."""
         return self.squash(self.net(z)).view(-1, *self.shape)
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """n pictures from fresh noise, shape (n, *shape); differentiable in the parameters, as training needs it.
 
         Raises:
             ValueError: n is not a positive integer.
         """
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"n must be a positive integer, got {n!r}")
-        like = next(self.parameters())
-        return self(torch.randn(n, self.latent, generator=generator, dtype=like.dtype, device=like.device))
+        like = next(self.parameters()).new_empty(_check.whole("n", n), self.latent)
+        return self(draw(torch.randn, like, generator))
 
 
 class Discriminator(nn.Module):
@@ -58,15 +57,16 @@ class Discriminator(nn.Module):
 
     def __init__(self, shape, hidden: tuple[int, ...] = (256, 256)):
         super().__init__()
-        self.shape = need_shape(shape)
-        self.net = perceptron(dimensions(self.shape), *hidden, 1)
+        self.shape = _check.sizes("shape", shape)
+        self.net = perceptron(dimensions(self.shape), *_check.sizes("hidden", hidden, least=0), 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B,) of pictures (B, *shape).
 
         Raises:
-            ValueError: x has another shape.
+            ValueError: x is anything else.
         """
-        if tuple(x.shape[1:]) != self.shape:
-            raise ValueError(f"x must have shape (B, {', '.join(map(str, self.shape))}), got {tuple(x.shape)}")
+        if not isinstance(x, Tensor) or not x.is_floating_point() or tuple(x.shape[1:]) != self.shape:
+            want = ", ".join(map(str, self.shape))
+            raise ValueError(f"x must be a float tensor of shape (B, {want}), got {_check.describe(x)}")
         return self.net(x.flatten(1)).squeeze(-1)

@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily
 from course_utils.models.base import AutoregressiveModel, Position, Step, dimensions
-from course_utils.models.fvsbn import flat_index, positions, ranks, spread
+from course_utils.models.fvsbn import flat_index, masked, positions, ranks
 
 
 class MADE(AutoregressiveModel):
@@ -39,25 +40,24 @@ class MADE(AutoregressiveModel):
         order: Tensor | None = None,
     ):
         super().__init__(shape, distribution)
-        if not hidden or not all(isinstance(units, int) and units > 0 for units in hidden):
-            raise ValueError(f"hidden must be a tuple of positive integers, got {hidden!r}")
+        hidden = _check.sizes("hidden", hidden)
         size, params, features = dimensions(self.shape), self.pixels.n_params, self.pixels.n_features
         self.register_buffer("rank", ranks(self.shape, order))
         self.degrees = [even_degrees(units, size) for units in hidden]
-        first, *between, last = masks(self.rank, self.degrees)
-        every = [first.repeat_interleave(features, 1), *between, last.repeat_interleave(params, 0)]
+        every = masks(self.rank, self.degrees)
         for i, mask in enumerate(every):
-            self.register_buffer(f"mask_{i}", mask.float())
-        self.layers = nn.ModuleList(nn.Linear(mask.shape[1], mask.shape[0]) for mask in every)
-        self.register_buffer("mask_direct", spread(self.rank[:, None] > self.rank[None, :], params, features))
-        self.direct = nn.Parameter(torch.zeros(self.mask_direct.shape))
+            self.register_buffer(f"mask_{i}", mask)
+        sizes = [size * features, *hidden, size * params]
+        self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
+        self.register_buffer("mask_direct", self.rank[:, None] > self.rank[None, :])
+        self.direct = nn.Parameter(torch.zeros(size * params, size * features))
 
     def order(self) -> list[Position]:
         return positions(self.shape, self.rank)
 
     def weight(self, i: int) -> Tensor:
         """The masked weights of layer i, shape (outputs, inputs)."""
-        return self.layers[i].weight * getattr(self, f"mask_{i}")
+        return masked(self.layers[i].weight, getattr(self, f"mask_{i}"))
 
     def conditionals(self, x: Tensor) -> PixelDistribution:
         features = self.pixels.encode(x).flatten(1)  # (B, D * E)
@@ -65,7 +65,7 @@ class MADE(AutoregressiveModel):
         for i, layer in enumerate(self.layers[:-1]):
             hidden = F.relu(F.linear(hidden, self.weight(i), layer.bias))
         params = F.linear(hidden, self.weight(-1 % len(self.layers)), self.layers[-1].bias)  # (B, D * P)
-        params = params + F.linear(features, self.direct * self.mask_direct)
+        params = params + F.linear(features, masked(self.direct, self.mask_direct))
         return self.pixels(params.view(*x.shape, self.pixels.n_params))
 
     def incremental(self, x: Tensor) -> Step:
@@ -74,7 +74,7 @@ class MADE(AutoregressiveModel):
         All D steps together cost as much as one evaluation of the network.
         """
         weights = [self.weight(i) for i in range(len(self.layers))]
-        direct, each, size = self.direct * self.mask_direct, self.pixels.n_features, dimensions(self.shape)
+        direct, each, size = masked(self.direct, self.mask_direct), self.pixels.n_features, dimensions(self.shape)
         features = x.new_zeros(len(x), size * each)
         hidden = [x.new_zeros(len(x), len(degrees)) for degrees in self.degrees]
         due = [[(degrees == i).nonzero().flatten().to(x.device) for i in range(size)] for degrees in self.degrees]

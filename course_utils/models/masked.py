@@ -19,21 +19,23 @@ class MaskedConv2d(nn.Conv2d):
         mask: "A" or "B".
         in_channels, out_channels: numbers of features.
         kernel_size: odd.
-        groups_of: number of image channels C.
+        image_channels: number of image channels C.
 
     Raises:
         ValueError: another mask, an even kernel size, or fewer features than image channels.
     """
 
-    def __init__(self, mask: str, in_channels: int, out_channels: int, kernel_size: int, groups_of: int = 1):
+    def __init__(self, mask: str, in_channels: int, out_channels: int, kernel_size: int, image_channels: int = 1):
         if mask not in ("A", "B"):
             raise ValueError(f"mask must be 'A' or 'B', got {mask!r}")
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, so that it has a centre, got {kernel_size}")
-        if min(in_channels, out_channels) < groups_of:
-            raise ValueError(f"channels must be at least the image's {groups_of}, got {in_channels} and {out_channels}")
+        if min(in_channels, out_channels) < image_channels:
+            got = f"{in_channels} and {out_channels}"
+            raise ValueError(f"channels must be at least the image's {image_channels}, got {got}")
         super().__init__(in_channels, out_channels, kernel_size)
-        self.register_buffer("mask", causal_mask(mask, in_channels, out_channels, kernel_size, groups_of))
+        mask = causal_mask(mask, in_channels, out_channels, kernel_size, image_channels)
+        self.register_buffer("mask", mask, persistent=False)  # follows from the arguments
 
     def live_weight(self) -> Tensor:
         """The masked weights without the rows below the centre, which are all zero: (out, in, k // 2 + 1, k)."""
@@ -47,10 +49,10 @@ class MaskedConv2d(nn.Conv2d):
         return F.conv2d(x, self.live_weight(), self.bias)
 
 
-def causal_mask(mask: str, in_channels: int, out_channels: int, kernel_size: int, groups_of: int = 1) -> Tensor:
+def causal_mask(mask: str, in_channels: int, out_channels: int, kernel_size: int, image_channels: int = 1) -> Tensor:
     """Mask (out, in, k, k) of ones where a weight may be used."""
-    group_in = torch.arange(in_channels) * groups_of // in_channels
-    group_out = torch.arange(out_channels) * groups_of // out_channels
+    group_in = torch.arange(in_channels) * image_channels // in_channels
+    group_out = torch.arange(out_channels) * image_channels // out_channels
     centre = kernel_size // 2
     allowed = torch.zeros(out_channels, in_channels, kernel_size, kernel_size)
     allowed[:, :, :centre] = 1
@@ -119,8 +121,9 @@ def wavefront(shape: tuple[int, int, int], reach: int, device=None) -> list[tupl
     channels, height, width = shape
     groups = []
     for time in range(width + (reach + 1) * (height - 1)):
-        h = torch.arange(height, device=device)
-        w = time - (reach + 1) * h
-        inside = (w >= 0) & (w < width)
-        groups += [(c, h[inside], w[inside]) for c in range(channels) if inside.any()]
+        first = max(0, -(-(time - width + 1) // (reach + 1)))  # rows whose column time - (reach + 1) h is in the image
+        last = min(height - 1, time // (reach + 1))
+        if first <= last:
+            h = torch.arange(first, last + 1, device=device)
+            groups += [(c, h, time - (reach + 1) * h) for c in range(channels)]
     return groups

@@ -7,6 +7,7 @@ van den Oord et al., "Pixel recurrent neural networks", arXiv 1601.06759, sectio
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily
 from course_utils.models.base import AutoregressiveModel, Step, join_features, split_params
 from course_utils.models.masked import IncrementalConv, MaskedConv2d, PointwiseConv, wavefront
@@ -27,8 +28,7 @@ class PixelCNN(AutoregressiveModel):
 
     def __init__(self, shape, channels: int = 32, layers: int = 5, distribution: PixelFamily | None = None):
         super().__init__(shape, distribution)
-        if not isinstance(layers, int) or layers < 1:
-            raise ValueError(f"layers must be a positive integer, got {layers!r}")
+        channels, layers = _check.whole("channels", channels), _check.whole("layers", layers)
         c = self.shape[0]
         self.input = MaskedConv2d("A", c * self.pixels.n_features, 2 * channels, 7, c)
         self.blocks = nn.ModuleList(ResidualBlock(channels, c) for _ in range(layers))
@@ -74,11 +74,11 @@ class PixelCNN(AutoregressiveModel):
 class ResidualBlock(nn.Sequential):
     """1x1 from 2h to h, 3x3 mask B, 1x1 back to 2h, each after a ReLU; the sum with the input is left to the caller."""
 
-    def __init__(self, channels: int, groups_of: int):
+    def __init__(self, channels: int, image_channels: int):
         super().__init__(
-            MaskedConv2d("B", 2 * channels, channels, 1, groups_of),
-            MaskedConv2d("B", channels, channels, 3, groups_of),
-            MaskedConv2d("B", channels, 2 * channels, 1, groups_of),
+            MaskedConv2d("B", 2 * channels, channels, 1, image_channels),
+            MaskedConv2d("B", channels, channels, 3, image_channels),
+            MaskedConv2d("B", channels, 2 * channels, 1, image_channels),
         )
 
     def forward(self, features: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ Kingma and Welling, arXiv 1312.6114; the importance-weighted bound: Burda et al.
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from course_utils.distributions import PixelDistribution, PixelFamily, bernoulli
-from course_utils.models.base import DensityModel, dimensions, need_shape
+from course_utils import _check
+from course_utils.distributions import PixelDistribution, PixelFamily, draw
+from course_utils.models.base import DensityModel, dimensions, evaluating, need_family, need_values, perceptron
 
 
 class VAE(DensityModel):
@@ -37,11 +38,9 @@ class VAE(DensityModel):
         distribution: PixelFamily | None = None,
     ):
         super().__init__()
-        self.shape = need_shape(shape)
-        if not isinstance(latent, int) or latent < 1:
-            raise ValueError(f"latent must be a positive integer, got {latent!r}")
-        self.latent = latent
-        self.pixels = distribution or bernoulli()
+        self.shape, hidden = _check.sizes("shape", shape), _check.sizes("hidden", hidden, least=0)
+        self.latent = latent = _check.whole("latent", latent)
+        self.pixels = need_family(distribution)
         size = dimensions(self.shape)
         self.encoder = perceptron(size * self.pixels.n_features, *hidden, 2 * latent)
         self.decoder = perceptron(latent, *reversed(hidden), size * self.pixels.n_params)
@@ -52,7 +51,7 @@ class VAE(DensityModel):
         Raises:
             ValueError: x is not a float batch (B, *shape) of this model's values.
         """
-        self.pixels.check(x, self.shape)
+        need_values(x, self)
         mu, log_var = self.encoder(self.pixels.encode(x).flatten(1)).chunk(2, -1)
         return mu, log_var
 
@@ -82,8 +81,7 @@ class VAE(DensityModel):
         Raises:
             ValueError: ``samples`` is not a positive integer.
         """
-        if not isinstance(samples, int) or samples < 1:
-            raise ValueError(f"samples must be a positive integer, got {samples!r}")
+        samples = _check.whole("samples", samples)
         mu, log_var = self.encode(x)
         eps = torch.randn(samples, *mu.shape, dtype=mu.dtype, device=mu.device)
         z = mu + (0.5 * log_var).exp() * eps  # (K, B, Z)
@@ -92,39 +90,18 @@ class VAE(DensityModel):
         return torch.logsumexp(log_joint - log_q, 0) - math.log(samples)
 
     @torch.no_grad()
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """n draws, shape (n, *shape): z from the prior, then x from p(x|z).
 
         Raises:
             ValueError: n is not a positive integer.
         """
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"n must be a positive integer, got {n!r}")
-        like = next(self.parameters())
-        z = torch.randn(n, self.latent, generator=generator, dtype=like.dtype, device=like.device)
-        pixels = self.decode(z)
-        if self.pixels.levels is None:
-            return pixels.mean + pixels.stddev * torch.randn(
-                pixels.mean.shape, generator=generator, dtype=like.dtype, device=like.device
-            )
-        return pixels.sample(generator)
+        like = next(self.parameters()).new_empty(_check.whole("n", n), self.latent)
+        with evaluating(self):
+            return self.decode(draw(torch.randn, like, generator)).sample(generator)
 
 
 def log_normal(z: Tensor, mu: Tensor | float = 0.0, log_var: Tensor | float = 0.0) -> Tensor:
     """log N(z | mu, exp(log_var)), elementwise, in nats."""
     log_var = torch.as_tensor(log_var, dtype=z.dtype, device=z.device)
     return -0.5 * ((z - mu) ** 2 * torch.exp(-log_var) + log_var + math.log(2 * math.pi))
-
-
-def perceptron(*sizes: int) -> nn.Sequential:
-    """Linear layers of these sizes with SiLU between them.
-
-    Raises:
-        ValueError: a size is not a positive integer.
-    """
-    if not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise ValueError(f"layer sizes must be positive integers, got {sizes!r}")
-    layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
-        layers += [nn.Linear(inputs, outputs), nn.SiLU()]
-    return nn.Sequential(*layers[:-1])

@@ -3,14 +3,16 @@
 import dataclasses
 import itertools
 import math
+import pickle
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from course_utils.distributions import Bernoulli, bernoulli, categorical, discretized_logistic_mixture, gaussian
 from course_utils.models import FVSBN, MADE, AutoregressiveModel, DensityModel, PixelCNN
-from course_utils.models.base import evaluating, join_features, need_shape, split_params
+from course_utils.models.base import evaluating, join_features, split_params
 
 MODELS = {
     "FVSBN": FVSBN,
@@ -240,7 +242,7 @@ def test_real_values_are_sampled_alike_with_and_without_the_cache(name):
     model = scrambled(name, (1, 2, 3), gaussian())
     for parameter in model.parameters():
         parameter.data *= 0.3  # nothing bounds real values: a wild model escapes to infinity
-    cached, naive = (model.sample(3, cached, torch.Generator().manual_seed(0)) for cached in (True, False))
+    cached, naive = (model.sample(3, cached=way, generator=torch.Generator().manual_seed(0)) for way in (True, False))
     torch.testing.assert_close(cached, naive, rtol=1e-3, atol=1e-4)
     assert model.log_prob(cached).isfinite().all() and len(cached.unique()) == 18
 
@@ -305,7 +307,7 @@ def test_half_precision_does_not_round_uniforms_up_to_one():
 @each_model
 @pytest.mark.parametrize("n", [0, -1, 2.0, None])
 def test_sample_refuses_bad_counts(name, n):
-    with pytest.raises(ValueError, match=f"n must be a positive integer, got {n}"):
+    with pytest.raises(ValueError, match=f"n must be a whole number of at least 1, got {n}"):
         MODELS[name]((1, 2, 2)).sample(n)
 
 
@@ -329,7 +331,9 @@ def test_complete_keeps_given_pixels_and_draws_the_others(name, mask, family):
     model = scrambled(name, shape, family)
     x, known = random_images(model, n), masks(shape, n)[mask]
     original, everywhere = x.clone(), known.expand(n, *shape)
-    results = [model.complete(x, known, cached, torch.Generator().manual_seed(0)) for cached in (True, False)]
+    results = [
+        model.complete(x, known, cached=way, generator=torch.Generator().manual_seed(0)) for way in (True, False)
+    ]
     assert torch.equal(*results)
     assert torch.equal(results[0][everywhere], x[everywhere])
     assert not torch.equal(results[0][~everywhere], x[~everywhere])
@@ -361,7 +365,7 @@ def test_complete_is_exact_when_the_given_pixels_come_first(name, shape, family,
     x = torch.zeros(math.prod(shape))
     x[first] = torch.tensor([1.0, 1 / (levels - 1)])
     torch.manual_seed(0)
-    drawn = model.complete(x.view(1, *shape).repeat(8_000, 1, 1, 1), known.view(shape), cached)
+    drawn = model.complete(x.view(1, *shape).repeat(8_000, 1, 1, 1), known.view(shape), cached=cached)
     images = all_images(shape, levels)
     agrees = (images.flatten(1)[:, first] == x[first]).all(1)
     joint = torch.where(agrees, model.log_prob(images).exp(), 0)
@@ -475,15 +479,52 @@ def test_interfaces_without_an_implementation_say_so():
 @pytest.mark.parametrize("model", [FVSBN, MADE, PixelCNN])
 @pytest.mark.parametrize("shape", [(28, 28), (1, 0, 3), (1, -2, 3), (1, 2.0, 3), 28, None, "abc", (1, 1, 2, 2)])
 def test_bad_shapes_are_refused(model, shape):
-    with pytest.raises(ValueError, match=r"^shape must be \(channels, height, width\), got "):
+    with pytest.raises(ValueError, match=r"^shape must be .channels, height, width. in whole numbers above 0, got "):
         model(shape)
 
 
-def test_need_shape_accepts_lists_and_any_length_on_demand():
-    assert need_shape([1, 2, 3], 3) == (1, 2, 3) and need_shape(torch.Size([4])) == (4,)
-    for bad in ((), (0,), 3):
-        with pytest.raises(ValueError, match="^shape must be positive integers, got "):
-            need_shape(bad)
+def test_shapes_may_be_lists_and_numpy_numbers_but_nothing_else():
+    assert MADE([1, 2, 3]).shape == FVSBN(torch.Size([1, 2, 3])).shape == (1, 2, 3)
+    assert FVSBN((np.int64(1), 2, 3)).shape == (1, 2, 3) and type(FVSBN((np.int64(1), 2, 3)).shape[0]) is int
+    for bad in ((), (0, 2, 2), 3, (2, 2), (True, 2, 2), "123", None):
+        with pytest.raises(ValueError, match="^shape must be .channels, height, width. in whole numbers above 0, got "):
+            FVSBN(bad)
+
+
+@pytest.mark.parametrize("bad", [bernoulli, "bernoulli", 17])
+def test_a_distribution_that_is_no_family_is_refused(bad):
+    for model in (FVSBN, MADE, PixelCNN):
+        with pytest.raises(ValueError, match="^distribution must be a pixel family such as"):
+            model((1, 2, 2), distribution=bad)
+
+
+def test_images_of_another_type_than_the_model_are_refused():
+    with pytest.raises(ValueError, match="x must be torch.float32, as the model's parameters are, got torch.float64"):
+        MADE((1, 2, 2)).log_prob(torch.zeros(1, 1, 2, 2, dtype=torch.float64))
+
+
+def test_a_model_without_parameters_samples_and_no_images_are_completed_to_none():
+    class Coins(AutoregressiveModel):
+        def conditionals(self, x):
+            return Bernoulli(torch.zeros_like(x))
+
+    assert Coins((1, 2, 2)).sample(3).shape == (3, 1, 2, 2)
+    assert Coins((1, 2, 2)).complete(torch.zeros(0, 1, 2, 2), torch.ones(2, 2, dtype=torch.bool)).shape == (0, 1, 2, 2)
+
+
+def test_forward_calls_another_method_by_its_name():
+    model = MADE((1, 2, 2))
+    x = torch.zeros(2, 1, 2, 2)
+    assert torch.equal(model(x), model.log_prob(x))
+    assert torch.equal(model(x, "conditionals").logits, model.conditionals(x).logits)
+
+
+@pytest.mark.parametrize("family", [bernoulli(), categorical(3), discretized_logistic_mixture(5, 2)])
+def test_a_model_can_be_pickled(family):
+    model = MADE((1, 2, 2), distribution=family)
+    again = pickle.loads(pickle.dumps(model))
+    x = torch.zeros(2, 1, 2, 2)
+    assert torch.equal(again.log_prob(x), model.log_prob(x))
 
 
 def test_split_and_join_keep_each_channels_numbers_together():

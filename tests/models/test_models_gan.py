@@ -26,7 +26,7 @@ def test_a_generator_has_no_density():
 def test_sample_is_the_network_applied_to_standard_normal_noise():
     model = Generator((1, 2, 3), latent=4, hidden=(8,))
     z = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(model.sample(7, torch.Generator().manual_seed(0)), model(z))
+    assert torch.equal(model.sample(7, generator=torch.Generator().manual_seed(0)), model(z))
     torch.manual_seed(5)
     a, b = model.sample(3), model.sample(3)
     assert not torch.equal(a, b)
@@ -64,20 +64,26 @@ def test_all_pixels_are_made_and_seen():
 
 @pytest.mark.parametrize("n", [0, -3, 2.5, None])
 def test_sample_refuses_bad_counts(n):
-    with pytest.raises(ValueError, match=f"n must be a positive integer, got {n}"):
+    with pytest.raises(ValueError, match=f"n must be a whole number of at least 1, got {n}"):
         Generator((1, 2, 2)).sample(n)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Generator(()), "shape must be positive integers"),
-        (lambda: Generator((1, 0, 2)), "shape must be positive integers"),
-        (lambda: Discriminator((1, 0, 2)), "shape must be positive integers"),
-        (lambda: Generator((1, 2, 2), latent=0), "layer sizes must be positive integers"),
-        (lambda: Discriminator((1, 2, 2), hidden=(0,)), "layer sizes must be positive integers"),
-        (lambda: Discriminator((1, 2, 2))(torch.zeros(3, 4)), r"x must have shape \(B, 1, 2, 2\), got \(3, 4\)"),
-        (lambda: Discriminator((1, 2, 2))(torch.zeros(1, 2, 2)), r"got \(1, 2, 2\)"),
+        (lambda: Generator(()), "shape must be a tuple of whole numbers above 0"),
+        (lambda: Generator((1, 0, 2)), "shape must be a tuple of whole numbers above 0"),
+        (lambda: Discriminator((1, 0, 2)), "shape must be a tuple of whole numbers above 0"),
+        (lambda: Generator((1, 2, 2), latent=0), "must be a (whole number|tuple of whole numbers)"),
+        (
+            lambda: Discriminator((1, 2, 2), hidden=(0,)),
+            "must be a (whole number|tuple of whole numbers)",
+        ),
+        (
+            lambda: Discriminator((1, 2, 2))(torch.zeros(3, 4)),
+            r"\(B, 1, 2, 2\), got torch.float32 of shape \(3, 4\)",
+        ),
+        (lambda: Discriminator((1, 2, 2))(torch.zeros(1, 2, 2)), r"got torch.float32 of shape \(1, 2, 2\)"),
     ],
 )
 def test_bad_sizes_are_refused(make, message):

@@ -101,9 +101,9 @@ def test_layers_of_the_paper():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layers": 0}, "layers must be a positive integer, got 0"),
-        ({"layers": 1.5}, "layers must be a positive integer, got 1.5"),
-        ({"channels": 0}, "channels must be at least the image's 3, got .* 0"),
+        ({"layers": 0}, "layers must be a whole number of at least 1, got 0"),
+        ({"layers": 1.5}, "layers must be a whole number of at least 1, got 1.5"),
+        ({"channels": 0}, "channels must be a whole number of at least 1, got 0"),
         ({"channels": 2}, "channels must be at least the image's 3, got .* 2"),
     ],
 )

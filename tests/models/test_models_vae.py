@@ -6,7 +6,7 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from course_utils.distributions import categorical, discretized_logistic_mixture, gaussian
 from course_utils.models import VAE
-from course_utils.models.vae import log_normal, perceptron
+from course_utils.models.vae import log_normal
 
 D, Z, LOG_STD = 5, 2, -0.4
 
@@ -75,7 +75,7 @@ def test_importance_weighted_bound_grows_from_the_elbo_to_the_density():
 
 def test_samples_have_the_mean_and_the_covariance_of_the_density():
     model, exact = linear_gaussian()
-    x = model.sample(100_000, torch.Generator().manual_seed(0))
+    x = model.sample(100_000, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(x.mean(0), exact.mean, rtol=0, atol=0.03)
     torch.testing.assert_close(x.T.cov(), exact.covariance_matrix, rtol=0, atol=0.05)
 
@@ -123,7 +123,7 @@ def test_importance_weighted_density_sums_to_one_over_all_images(family):
     images = torch.cartesian_prod(*[torch.arange(levels, dtype=torch.float64) / (levels - 1)] * 3).view(-1, 1, 1, 3)
     p = model.log_prob(images, samples=4_000).exp()
     assert p.sum().item() == pytest.approx(1, abs=0.02)
-    drawn = model.sample(20_000, torch.Generator().manual_seed(0))
+    drawn = model.sample(20_000, generator=torch.Generator().manual_seed(0))
     digits = (drawn.flatten(1) * (levels - 1)).round().long()
     index = (digits * levels ** torch.arange(2, -1, -1)).sum(1)
     frequency = torch.bincount(index, minlength=levels**3) / 20_000
@@ -174,7 +174,7 @@ def test_decode_takes_codes_of_any_batch_shape():
 @pytest.mark.parametrize("family", [None, categorical(17), discretized_logistic_mixture(256), gaussian()])
 def test_samples_have_the_shape_and_repeat_with_the_generator(family):
     model = VAE((3, 2, 4), latent=3, hidden=(8,), distribution=family)
-    a, b, c = (model.sample(5, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    a, b, c = (model.sample(5, generator=torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert a.shape == (5, 3, 2, 4) and not a.requires_grad
     assert torch.equal(a, b) and not torch.equal(a, c)
     assert model.elbo(a).shape == model.log_prob(a, 2).shape == (5,)
@@ -199,20 +199,19 @@ def test_what_is_no_image_is_refused(bound, x, got):
 @pytest.mark.parametrize("samples", [0, -1, 1.0])
 def test_bad_numbers_of_samples_are_refused(samples):
     model = VAE((1, 2, 3), latent=2, hidden=(4,))
-    with pytest.raises(ValueError, match=f"samples must be a positive integer, got {samples}"):
+    with pytest.raises(ValueError, match=f"samples must be a whole number of at least 1, got {samples}"):
         model.log_prob(torch.zeros(1, 1, 2, 3), samples)
-    with pytest.raises(ValueError, match=f"n must be a positive integer, got {samples}"):
+    with pytest.raises(ValueError, match=f"n must be a whole number of at least 1, got {samples}"):
         model.sample(samples)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: VAE((1, 2, 3), latent=0), "latent must be a positive integer, got 0"),
-        (lambda: VAE((1, 2, 3), latent=2.0), "latent must be a positive integer, got 2.0"),
-        (lambda: VAE(()), "shape must be positive integers"),
-        (lambda: VAE((1, 2, 3), hidden=(0,)), "layer sizes must be positive integers"),
-        (lambda: perceptron(2, -1), "layer sizes must be positive integers"),
+        (lambda: VAE((1, 2, 3), latent=0), "latent must be a whole number of at least 1, got 0"),
+        (lambda: VAE((1, 2, 3), latent=2.0), "latent must be a whole number of at least 1, got 2.0"),
+        (lambda: VAE(()), "shape must be a tuple of whole numbers above 0"),
+        (lambda: VAE((1, 2, 3), hidden=(0,)), "hidden must be a tuple of whole numbers above 0"),
         (lambda: VAE((1, 2, 3), latent=4).decode(torch.zeros(2, 3)), r"z must have shape \(\.\.\., 4\), got \(2, 3\)"),
     ],
 )
