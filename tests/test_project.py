@@ -221,6 +221,14 @@ def test_every_picture_is_described_and_small(path):
 
 
 @notebooks
+def test_links_between_notebooks_lead_somewhere(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)#:]+\.ipynb)\)", cell.source):
+                assert (path.parent / target).exists(), f"{target}: {first_line(cell)}"
+
+
+@notebooks
 def test_a_notebook_is_small(path):
     assert path.stat().st_size < 1_500_000
 
