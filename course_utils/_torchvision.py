@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-# The package index has torchvision only as a build against CUDA torch. Beside a CPU build its compiled part cannot load, and then a
+# torchvision is published only as a build against CUDA torch. Beside a CPU build its compiled part cannot load, and a
 # line of its Python fails: it describes the shapes of these two operators, which nobody has declared. With the
 # declarations in place everything written in Python (data sets, transforms, models) runs; calling one of the two
 # operators still raises, as it should.
