@@ -62,9 +62,10 @@ class MADE(AutoregressiveModel):
     def conditionals(self, x: Tensor) -> PixelDistribution:
         features = self.pixels.encode(x).flatten(1)  # (B, D * E)
         hidden = features
-        for i, layer in enumerate(self.layers[:-1]):
-            hidden = F.relu(F.linear(hidden, self.weight(i), layer.bias))
-        params = F.linear(hidden, self.weight(-1 % len(self.layers)), self.layers[-1].bias)  # (B, D * P)
+        last = len(self.layers) - 1
+        for i in range(last):
+            hidden = F.relu(F.linear(hidden, self.weight(i), self.layers[i].bias))
+        params = F.linear(hidden, self.weight(last), self.layers[last].bias)  # (B, D * P)
         params = params + F.linear(features, masked(self.direct, self.mask_direct))
         return self.pixels(params.view(*x.shape, self.pixels.n_params))
 
