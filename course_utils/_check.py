@@ -35,6 +35,13 @@ def positive(name: str, value: float) -> float:
     return float(value)
 
 
+def share(name: str, value: float) -> float:
+    """Return `value` as a float if it is a number from 0 up to, not including, 1, else raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ValueError(f"{name} must be a number from 0 up to, not including, 1, got {value!r}")
+    return float(value)
+
+
 def image_shape(name: str, shape: tuple[int, int, int], channels: int) -> tuple[int, int, int]:
     """Return `shape` as (channels, H, W) if it has that many channels and positive sides, else raise ValueError."""
     want = f"({channels}, height, width) in whole numbers above 0"

@@ -6,7 +6,8 @@ two samplers can share the uniforms they consume and be compared pixel for pixel
 
 A *pixel family* (``bernoulli()``, ``categorical(17)``, ...) is what a model is told at construction: how pixel values
 enter the network (``encode``), how many numbers the network must give back for each pixel (``n_params``), and which
-distribution these numbers stand for (calling the family). Values are float images, level k of L as k / (L - 1).
+distribution these numbers stand for (calling the family). Values are float images, level k of L as k / (L - 1);
+``palette(K)`` alone speaks of int64 tokens 0 ... K - 1, which have no order and no distance.
 """
 
 import math
@@ -41,9 +42,17 @@ class PixelDistribution:
         """The same distribution for a part of the batch: ``distribution[:, 0, row, column]``."""
         raise NotImplementedError
 
+    def _index(self, value: Tensor) -> Tensor:
+        """Values to the numbers k of their levels, int64."""
+        return (value * (self.levels - 1)).round().long()
+
+    def _value(self, index: Tensor, dtype: torch.dtype) -> Tensor:
+        """Numbers k of levels to values."""
+        return index.to(dtype) / (self.levels - 1)
+
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value) in nats, shape (...); ``value`` holds levels k / (L - 1)."""
-        log_probs, index = self.level_log_probs(), (value * (self.levels - 1)).round().long()
+        log_probs, index = self.level_log_probs(), self._index(value)
         batch = torch.broadcast_shapes(log_probs.shape[:-1], index.shape)
         log_probs, index = log_probs.expand(*batch, self.levels), index.expand(batch)
         return log_probs.gather(-1, index.unsqueeze(-1)).squeeze(-1)
@@ -52,7 +61,7 @@ class PixelDistribution:
         """The smallest level whose distribution function exceeds u, for u in [0, 1), shape (...)."""
         cdf = self.level_log_probs().exp().cumsum(-1)
         cdf = cdf[..., :-1] / cdf[..., -1:]  # else rounding leaves a gap below 1 that the last level would fill
-        return (cdf <= u.unsqueeze(-1)).sum(-1).to(u.dtype) / (self.levels - 1)
+        return self._value((cdf <= u.unsqueeze(-1)).sum(-1), u.dtype)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One draw for each element of the batch, shape (...), values k / (L - 1)."""
@@ -69,7 +78,7 @@ class PixelDistribution:
     def mode(self) -> Tensor:
         """The most probable level, shape (...)."""
         log_probs = self.level_log_probs()
-        return log_probs.argmax(-1).to(log_probs.dtype) / (self.levels - 1)
+        return self._value(log_probs.argmax(-1), log_probs.dtype)
 
     def entropy(self) -> Tensor:
         """-sum_k p_k log p_k in nats, shape (...)."""
@@ -130,6 +139,27 @@ class Categorical(PixelDistribution):
 
     def level_log_probs(self) -> Tensor:
         return self.logits.log_softmax(-1)
+
+
+class PaletteCategorical(Categorical):
+    """One of K palette colours, p(token = k) = softmax(logits)_k. Values are int64 tokens: names, not numbers.
+
+    Args:
+        logits: unnormalised log-probabilities, shape (..., K).
+    """
+
+    def __getitem__(self, index) -> "PaletteCategorical":
+        return PaletteCategorical(self.logits[index])
+
+    def _index(self, value: Tensor) -> Tensor:
+        return value
+
+    def _value(self, index: Tensor, dtype: torch.dtype) -> Tensor:
+        return index
+
+    @property
+    def mean(self) -> Tensor:
+        raise TypeError("palette tokens have no mean; average the colours that they stand for")
 
 
 class DiscretizedLogisticMixture(PixelDistribution):
@@ -224,6 +254,7 @@ class PixelFamily:
         n_params: numbers with which the network describes one value.
         make: parameters (..., n_params) to a distribution of batch shape (...).
         one_hot: whether ``encode`` adds a one-hot code to the value.
+        tokens: values are int64 tokens (B, H, W), and ``encode`` gives a one-hot code alone.
     """
 
     name: str
@@ -231,9 +262,12 @@ class PixelFamily:
     n_params: int
     make: Callable[[Tensor], PixelDistribution | Gaussian]
     one_hot: bool = False
+    tokens: bool = False
 
     @property
     def n_features(self) -> int:
+        if self.tokens:
+            return self.levels
         return 1 + self.levels if self.one_hot else 1
 
     def __call__(self, params: Tensor):
@@ -243,12 +277,16 @@ class PixelFamily:
         """
         return self.make(params.to(torch.promote_types(params.dtype, torch.float32)))
 
-    def encode(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Values (...) to features (..., n_features): the value on [-1, 1], then its one-hot code if there is one.
+
+        ``dtype`` is that of tokens' features (float32 by default); other features have the type of x.
 
         Not on [0, 1]: a convolution pads with zeros, and a black pixel should differ from no pixel. ``encode`` is
         differentiable in x through the first feature, so that receptive fields can be found by backpropagation.
         """
+        if self.tokens:
+            return F.one_hot(x, self.levels).to(dtype or torch.float32)
         value = (2 * x - 1 if self.levels else x).unsqueeze(-1)
         if not self.one_hot:
             return value
@@ -256,7 +294,7 @@ class PixelFamily:
         return torch.cat([value, F.one_hot(index, self.levels).to(value.dtype)], -1)
 
     def check(self, x: Tensor, shape: tuple[int, ...]) -> None:
-        """Refuse anything but a float batch (B, *shape) of this family's values.
+        """Refuse anything but a float batch (B, *shape) of this family's values; of tokens, int64 (B, *shape[1:]).
 
         On an accelerator values are not looked at while gradients are recorded: the look would wait for the device at
         every training step. Nor is there a look in compiled code.
@@ -264,7 +302,11 @@ class PixelFamily:
         Raises:
             ValueError: wrong type, shape, dtype, or a value that is not one of the levels, or not finite.
         """
-        if not isinstance(x, Tensor) or not x.is_floating_point():
+        if self.tokens:
+            shape = tuple(shape)[1:]
+        if self.tokens and (not isinstance(x, Tensor) or x.dtype != torch.int64):
+            raise ValueError(f"x must be int64 tokens of shape (B, {_commas(shape)}), got {_check.describe(x)}")
+        if not self.tokens and (not isinstance(x, Tensor) or not x.is_floating_point()):
             what = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
             raise ValueError(f"x must be a float tensor of shape (B, {_commas(shape)}), got {what}")
         if tuple(x.shape[1:]) != tuple(shape):
@@ -272,6 +314,10 @@ class PixelFamily:
         if torch.compiler.is_compiling() or not len(x) or (x.device.type != "cpu" and torch.is_grad_enabled()):
             return
         x = x.detach()
+        if self.tokens:
+            if not 0 <= int(x.min()) <= int(x.max()) < self.levels:
+                raise ValueError(f"x must hold tokens 0 ... {self.levels - 1}, got {int(x.min())} ... {int(x.max())}")
+            return
         if not self.levels:
             if not x.isfinite().all():
                 raise ValueError("x must be finite, got NaN or infinity")
@@ -332,6 +378,19 @@ def categorical(levels: int, one_hot: bool | None = None) -> PixelFamily:
     """
     levels = _check.whole("levels", levels, least=2)
     return PixelFamily("categorical", levels, levels, Categorical, one_hot=levels <= 32 if one_hot is None else one_hot)
+
+
+def palette(colours: int) -> PixelFamily:
+    """Pixels that are one of ``colours`` palette colours; one logit a colour. Images are int64 tokens (B, H, W).
+
+    A model of them has the shape (1, H, W). ``data.to_tokens`` and ``data.from_tokens`` translate colours to tokens
+    and back.
+
+    Raises:
+        ValueError: fewer than 2 colours.
+    """
+    colours = _check.whole("colours", colours, least=2)
+    return PixelFamily("palette", colours, colours, PaletteCategorical, tokens=True)
 
 
 def discretized_logistic_mixture(levels: int = 256, components: int = 5) -> PixelFamily:

@@ -11,11 +11,13 @@ from course_utils.distributions import (
     Categorical,
     DiscretizedLogisticMixture,
     Gaussian,
+    PaletteCategorical,
     bernoulli,
     bits_per_dim,
     categorical,
     discretized_logistic_mixture,
     gaussian,
+    palette,
 )
 
 LARGEST_UNIFORM = 1 - 2.0**-24  # of torch.rand in float32
@@ -433,3 +435,61 @@ def test_a_fair_coin_costs_one_bit_a_dimension():
     assert bits_per_dim(nats, 784).item() == pytest.approx(1, abs=1e-6)
     eight = -F.log_softmax(torch.zeros(256), -1)[0].item()
     assert bits_per_dim(10 * eight, 10) == pytest.approx(8, abs=1e-6)
+
+
+# Palette tokens
+
+
+def test_tokens_have_the_probabilities_of_their_logits():
+    logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
+    pixel, tokens = PaletteCategorical(logits), torch.tensor([[0, 1, 2], [4, 3, 0]])
+    expected = torch.distributions.Categorical(logits=logits)
+    torch.testing.assert_close(pixel.log_prob(tokens), expected.log_prob(tokens))
+    torch.testing.assert_close(pixel.entropy(), expected.entropy())
+    assert torch.equal(pixel.mode, logits.argmax(-1)) and pixel.mode.dtype == torch.int64
+    assert torch.equal(pixel[:, 1].logits, logits[:, 1]) and type(pixel[:, 1]) is PaletteCategorical
+
+
+def test_tokens_are_drawn_with_their_probabilities():
+    logits = torch.tensor([0.0, 1.0, -1.0, 2.0])
+    drawn = PaletteCategorical(logits.expand(50_000, 4)).sample(torch.Generator().manual_seed(0))
+    assert drawn.dtype == torch.int64
+    p = logits.softmax(0)
+    frequency = torch.bincount(drawn, minlength=4) / 50_000
+    assert ((frequency - p).abs() < 4.5 * (p * (1 - p) / 50_000).sqrt()).all()
+    u = torch.tensor([0.0, p[0] - 1e-4, p[0] + 1e-4, 0.9999999])
+    assert PaletteCategorical(logits.expand(4, 4)).icdf(u).tolist() == [0, 0, 1, 3]
+
+
+def test_tokens_have_no_mean():
+    with pytest.raises(TypeError, match="palette tokens have no mean"):
+        _ = PaletteCategorical(torch.zeros(3)).mean
+
+
+def test_tokens_enter_one_hot_and_only_so():
+    family = palette(3)
+    assert family.n_features == family.n_params == family.levels == 3
+    features = family.encode(torch.tensor([[[2, 0]]]))
+    assert features.tolist() == [[[[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]]] and features.dtype == torch.float32
+    assert family.encode(torch.tensor([1]), torch.float64).dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.zeros(2, 4, 4), r"x must be int64 tokens of shape \(B, 4, 4\), got torch.float32 of shape \(2, 4, 4\)"),
+        (torch.zeros(2, 1, 4, 4, dtype=torch.int64), r"x must have shape \(B, 4, 4\), got \(2, 1, 4, 4\)"),
+        (torch.full((2, 4, 4), 3), r"x must hold tokens 0 ... 2, got 3 ... 3"),
+        (torch.full((2, 4, 4), -1), r"x must hold tokens 0 ... 2, got -1 ... -1"),
+        ([[0]], r"x must be int64 tokens of shape \(B, 4, 4\), got \[\[0\]\]"),
+    ],
+)
+def test_what_are_no_tokens_is_refused(x, message):
+    with pytest.raises(ValueError, match=message):
+        palette(3).check(x, (1, 4, 4))
+
+
+@pytest.mark.parametrize("colours", [1, 0, 2.0, None, True])
+def test_a_palette_has_two_colours_or_more(colours):
+    with pytest.raises(ValueError, match="colours must be a whole number of at least 2, got"):
+        palette(colours)

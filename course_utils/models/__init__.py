@@ -3,6 +3,8 @@
 from course_utils.models.base import AutoregressiveModel, DensityModel
 from course_utils.models.fvsbn import FVSBN
 from course_utils.models.gan import Discriminator, Generator
+from course_utils.models.gated_pixel_cnn import GatedPixelCNN
+from course_utils.models.image_gpt import ImageGPT
 from course_utils.models.made import MADE
 from course_utils.models.pixel_cnn import PixelCNN
 from course_utils.models.vae import VAE
@@ -13,6 +15,8 @@ __all__ = [
     "FVSBN",
     "MADE",
     "PixelCNN",
+    "GatedPixelCNN",
+    "ImageGPT",
     "VAE",
     "Generator",
     "Discriminator",

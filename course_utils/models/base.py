@@ -56,17 +56,26 @@ class AutoregressiveModel(DensityModel):
         distribution: family of the pixels; ``bernoulli()`` by default.
 
     Raises:
-        ValueError: ``shape`` is not three positive integers.
+        ValueError: ``shape`` is not three positive integers, or has several channels and the pixels are tokens.
     """
 
     def __init__(self, shape: tuple[int, int, int], distribution: PixelFamily | None = None):
         super().__init__()
         self.shape = _check.sizes("shape", shape, length=3, want="(channels, height, width) in whole numbers above 0")
         self.pixels = need_family(distribution)
+        if self.pixels.tokens and self.shape[0] != 1:
+            raise ValueError(f"shape must be (1, height, width) for tokens, one a pixel, got {shape!r}")
 
     def conditionals(self, x: Tensor) -> PixelDistribution:
-        """p(x_i | pixels before i) for every pixel i, as one distribution of batch shape (B, C, H, W)."""
+        """p(x_i | pixels before i) for every pixel i of x (B, C, H, W), one distribution of that batch shape.
+
+        Tokens come with their channel here, int64 (B, 1, H, W).
+        """
         raise NotImplementedError
+
+    def encode(self, x: Tensor) -> Tensor:
+        """What the network is given of pixels (...): features (..., E) in the type of its parameters."""
+        return self.pixels.encode(x, next(self.parameters()).dtype)
 
     def order(self) -> list[Position]:
         """Positions in the order of the chain rule: row by row, left to right, within a pixel channel by channel."""
@@ -80,14 +89,26 @@ class AutoregressiveModel(DensityModel):
         """
         return self.order()
 
+    def pixel_log_probs(self, x: Tensor) -> Tensor:
+        """log p(x_i | x_<i) of every pixel, in nats, in the shape of x.
+
+        Where the known pixels come first, -(pixel_log_probs(x) * ~known).sum() is what the others cost given them:
+        -log p(unknown | known).
+
+        Raises:
+            ValueError: x is not a float batch (B, C, H, W) of this model's pixel values, or int64 tokens (B, H, W).
+        """
+        need_values(x, self)
+        pixels = x.unsqueeze(1) if self.pixels.tokens else x
+        return self.conditionals(pixels).log_prob(pixels).view(x.shape)
+
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) = sum_i log p(x_i | x_<i), shape (B,), in nats.
 
         Raises:
-            ValueError: x is not a float batch (B, C, H, W) of this model's pixel values.
+            ValueError: x is not a float batch (B, C, H, W) of this model's pixel values, or int64 tokens (B, H, W).
         """
-        need_values(x, self)
-        return self.conditionals(x).log_prob(x).flatten(1).sum(1)
+        return self.pixel_log_probs(x).flatten(1).sum(1)
 
     def incremental(self, x: Tensor) -> Step | None:
         """A function that returns the distribution of the pixel at a position, reading the pixels before it from ``x``.
@@ -98,7 +119,7 @@ class AutoregressiveModel(DensityModel):
         return None
 
     def sample(self, n: int, *, cached: bool = True, generator: torch.Generator | None = None) -> Tensor:
-        """n images drawn pixel by pixel, shape (n, C, H, W).
+        """n images drawn pixel by pixel, shape (n, C, H, W); tokens (n, H, W).
 
         Args:
             n: number of images.
@@ -110,8 +131,9 @@ class AutoregressiveModel(DensityModel):
             ValueError: n is not a positive integer.
         """
         like = next(self.parameters(), torch.zeros(()))  # a model without parameters is one, too
-        nothing = torch.zeros(_check.whole("n", n), *self.shape, dtype=like.dtype, device=like.device)
-        known = torch.zeros(self.shape, dtype=torch.bool)
+        shape, dtype = (self.shape[1:], torch.int64) if self.pixels.tokens else (self.shape, like.dtype)
+        nothing = torch.zeros(_check.whole("n", n), *shape, dtype=dtype, device=like.device)
+        known = torch.zeros(shape, dtype=torch.bool)
         return self.complete(nothing, known, cached=cached, generator=generator)
 
     @torch.no_grad()  # not inference_mode: a learner may feed samples back into log_prob(...).backward()
@@ -122,10 +144,11 @@ class AutoregressiveModel(DensityModel):
 
         Exact, that is a draw from p(unknown | known), if no given pixel comes after an unknown one in the model's
         order. Otherwise a given pixel influences only the unknown pixels after it: the earlier ones were drawn without
-        looking ahead, and the result follows prod_i p(x_i | x_<i) over the unknown i, not the posterior.
+        looking ahead, and the result follows prod_i p(x_i | x_<i) over the unknown i, not the posterior. For tiny
+        images ``completions`` gives the exact posterior, to compare.
 
         Args:
-            x: images (B, C, H, W); values at unknown pixels are ignored.
+            x: images (B, C, H, W), or tokens (B, H, W); values at unknown pixels are ignored.
             known: bool mask of given pixels, broadcastable to x: (C, H, W), (H, W) or (B, C, H, W).
             cached, generator: as in ``sample``.
 
@@ -133,7 +156,7 @@ class AutoregressiveModel(DensityModel):
             ValueError: x or known has a wrong type or shape, or a given pixel is no value of this family.
         """
         if not isinstance(x, Tensor):
-            raise ValueError(f"x must be a float tensor, got {type(x).__name__}")
+            raise ValueError(f"x must be a {'int64' if self.pixels.tokens else 'float'} tensor, got {type(x).__name__}")
         if not isinstance(known, Tensor) or known.dtype != torch.bool:
             raise ValueError(f"known must be a bool tensor, got {getattr(known, 'dtype', type(known).__name__)}")
         try:
@@ -146,13 +169,55 @@ class AutoregressiveModel(DensityModel):
             return x
         wide = x.to(torch.promote_types(x.dtype, torch.float32))  # in half precision some uniforms would round to 1
         u = draw(torch.rand, wide, generator)
+        shape = x.shape
+        x, known, u = (part.view(len(x), *self.shape) for part in (x, known.contiguous(), u))  # tokens: one channel
         with evaluating(self), torch.autocast(x.device.type, enabled=False):
             step = self.incremental(x) if cached else None
             for c, h, w in self.schedule() if step else self.order():
                 pixel = step(c, h, w) if step else self.conditionals(x)[:, c, h, w]
                 drawn = pixel.icdf(u[:, c, h, w]).to(x.dtype)
                 x[:, c, h, w] = torch.where(known[:, c, h, w], x[:, c, h, w], drawn)
-        return x
+        return x.view(shape)
+
+    @torch.no_grad()
+    def completions(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Every way to complete one tiny picture, and its exact log-probability given the known pixels.
+
+            log p(unknown | known) = log p(x) - log sum_{x' that agree with x where known} p(x')
+
+        by enumeration, whatever the order. A draw from the posterior is one of them: ``torch.multinomial(log_p.exp(),
+        n, replacement=True)``.
+
+        Args:
+            x: one picture (C, H, W), or tokens (H, W); values at unknown pixels are ignored.
+            known: bool mask of given pixels, broadcastable to x.
+
+        Returns:
+            pictures (N, ...) with N = L ** (number of unknown pixels), and log-probabilities (N,) in nats.
+
+        Raises:
+            ValueError: N would be above 65,536, pixels are real numbers, or x or known has a wrong type or shape.
+        """
+        levels = self.pixels.levels
+        if levels is None:
+            raise ValueError("pixels must have levels for their completions to be counted, got real numbers")
+        if not isinstance(x, Tensor) or not isinstance(known, Tensor) or known.dtype != torch.bool:
+            raise ValueError(f"x and known must be a picture and a bool mask, got {_check.describe(known)}")
+        try:
+            known = known.to(x.device).expand(x.shape)
+        except RuntimeError:
+            raise ValueError(f"known must broadcast to x, got {tuple(known.shape)} for x {tuple(x.shape)}") from None
+        unknown = int((~known).sum())
+        if unknown * math.log(levels) > math.log(2**16) + 1e-9:
+            raise ValueError(f"known must leave at most 65,536 completions, got {levels} ** {unknown}")
+        every = torch.arange(levels**unknown, device=x.device)
+        place = levels ** torch.arange(unknown, device=x.device)
+        pictures = torch.where(known, x, 0).expand(len(every), *x.shape).clone()
+        digits = every[:, None] // place % levels  # (N, unknown)
+        pictures[:, ~known] = digits if self.pixels.tokens else (digits / (levels - 1)).to(x.dtype)
+        with evaluating(self):
+            log_p = torch.cat([self.log_prob(part) for part in pictures.split(4096)])
+        return pictures, log_p.log_softmax(0)
 
 
 @contextlib.contextmanager
@@ -188,7 +253,7 @@ def need_values(x: Tensor, model: nn.Module) -> None:
     """
     model.pixels.check(x, model.shape)
     want = next((parameter.dtype for parameter in model.parameters()), x.dtype)
-    if x.dtype != want and not torch.is_autocast_enabled(x.device.type):
+    if not model.pixels.tokens and x.dtype != want and not torch.is_autocast_enabled(x.device.type):
         raise ValueError(f"x must be {want}, as the model's parameters are, got {x.dtype}")
 
 

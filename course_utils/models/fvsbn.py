@@ -41,7 +41,7 @@ class FVSBN(AutoregressiveModel):
         return positions(self.shape, self.rank)
 
     def conditionals(self, x: Tensor) -> PixelDistribution:
-        features = self.pixels.encode(x).flatten(1)  # (B, D * E)
+        features = self.encode(x).flatten(1)  # (B, D * E)
         params = F.linear(features, masked(self.weight, self.mask), self.bias)  # (B, D * P)
         return self.pixels(params.view(*x.shape, self.pixels.n_params))
 
@@ -54,7 +54,7 @@ class FVSBN(AutoregressiveModel):
         def step(c: int, h: int, w: int) -> PixelDistribution:
             nonlocal before, total
             if before is not None:
-                total += self.pixels.encode(flat[:, before]) @ weight[:, before].T
+                total += self.encode(flat[:, before]) @ weight[:, before].T
             before = flat_index(self.shape, c, h, w)
             return self.pixels(total.view(len(x), -1, self.pixels.n_params)[:, before])
 

@@ -60,7 +60,7 @@ class MADE(AutoregressiveModel):
         return masked(self.layers[i].weight, getattr(self, f"mask_{i}"))
 
     def conditionals(self, x: Tensor) -> PixelDistribution:
-        features = self.pixels.encode(x).flatten(1)  # (B, D * E)
+        features = self.encode(x).flatten(1)  # (B, D * E)
         hidden = features
         last = len(self.layers) - 1
         for i in range(last):
@@ -76,15 +76,15 @@ class MADE(AutoregressiveModel):
         """
         weights = [self.weight(i) for i in range(len(self.layers))]
         direct, each, size = masked(self.direct, self.mask_direct), self.pixels.n_features, dimensions(self.shape)
-        features = x.new_zeros(len(x), size * each)
-        hidden = [x.new_zeros(len(x), len(degrees)) for degrees in self.degrees]
+        features = direct.new_zeros(len(x), size * each)  # not of x, which may hold tokens
+        hidden = [direct.new_zeros(len(x), len(degrees)) for degrees in self.degrees]
         due = [[(degrees == i).nonzero().flatten().to(x.device) for i in range(size)] for degrees in self.degrees]
         flat, before, i = x.view(len(x), -1), None, -1
 
         def step(c: int, h: int, w: int) -> PixelDistribution:
             nonlocal before, i
             if before is not None:
-                features[:, before * each : (before + 1) * each] = self.pixels.encode(flat[:, before])
+                features[:, before * each : (before + 1) * each] = self.encode(flat[:, before])
                 for inputs, outputs, weight, layer, units in zip(
                     [features, *hidden], hidden, weights, self.layers, [d[i] for d in due], strict=False
                 ):

@@ -18,84 +18,121 @@ class MaskedConv2d(nn.Conv2d):
     Args:
         mask: "A" or "B".
         in_channels, out_channels: numbers of features.
-        kernel_size: odd.
+        kernel_size: odd, one number or (rows, columns); (1, k) looks to the left only.
         image_channels: number of image channels C.
+        gates: the outputs are that many sets of features, one after the other, each in groups: 2 for a gated unit, 4
+            for an LSTM.
 
     Raises:
         ValueError: another mask, an even kernel size, or fewer features than image channels.
     """
 
-    def __init__(self, mask: str, in_channels: int, out_channels: int, kernel_size: int, image_channels: int = 1):
+    def __init__(
+        self,
+        mask: str,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        image_channels: int = 1,
+        gates: int = 1,
+    ):
         if mask not in ("A", "B"):
             raise ValueError(f"mask must be 'A' or 'B', got {mask!r}")
-        if kernel_size % 2 == 0:
+        size = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        if len(size) != 2 or not all(side % 2 for side in size):
             raise ValueError(f"kernel_size must be odd, so that it has a centre, got {kernel_size}")
-        if min(in_channels, out_channels) < image_channels:
-            got = f"{in_channels} and {out_channels}"
+        if out_channels % gates:
+            raise ValueError(f"out_channels must be a multiple of the {gates} gates, got {out_channels}")
+        if min(in_channels, out_channels // gates) < image_channels:
+            got = f"{in_channels} and {out_channels // gates}"
             raise ValueError(f"channels must be at least the image's {image_channels}, got {got}")
-        super().__init__(in_channels, out_channels, kernel_size)
-        mask = causal_mask(mask, in_channels, out_channels, kernel_size, image_channels)
+        super().__init__(in_channels, out_channels, size)
+        # rows below the centre are never live, nor what lies right of it where the centre's row is the only one
+        self.live = size[0] // 2 + 1, size[1] if size[0] > 1 else size[1] // 2 + 1
+        mask = causal_mask(mask, in_channels, out_channels, size, image_channels, gates)
         self.register_buffer("mask", mask, persistent=False)  # follows from the arguments
 
     def live_weight(self) -> Tensor:
-        """The masked weights without the rows below the centre, which are all zero: (out, in, k // 2 + 1, k)."""
-        rows = self.kernel_size[0] // 2 + 1
-        return self.weight[:, :, :rows] * self.mask[:, :, :rows]
+        """The masked weights without the rows and columns that are all zero: (out, in, *live)."""
+        rows, columns = self.live
+        return self.weight[:, :, :rows, :columns] * self.mask[:, :, :rows, :columns]
 
     def forward(self, x: Tensor) -> Tensor:
-        half = self.kernel_size[0] // 2
-        if half:  # nothing below the centre is seen, so nothing need be padded or multiplied there
-            x = F.pad(x, (half, half, half, 0))
+        rows, columns = self.live
+        left = self.kernel_size[1] // 2
+        if rows > 1 or columns > 1:  # nothing dead is seen, so nothing need be padded or multiplied there
+            x = F.pad(x, (left, columns - 1 - left, rows - 1, 0))
         return F.conv2d(x, self.live_weight(), self.bias)
 
 
-def causal_mask(mask: str, in_channels: int, out_channels: int, kernel_size: int, image_channels: int = 1) -> Tensor:
-    """Mask (out, in, k, k) of ones where a weight may be used."""
+def causal_mask(
+    mask: str,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int | tuple[int, int],
+    image_channels: int = 1,
+    gates: int = 1,
+) -> Tensor:
+    """Mask (out, in, rows, columns) of ones where a weight may be used."""
+    height, width = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    each = out_channels // gates
     group_in = torch.arange(in_channels) * image_channels // in_channels
-    group_out = torch.arange(out_channels) * image_channels // out_channels
-    centre = kernel_size // 2
-    allowed = torch.zeros(out_channels, in_channels, kernel_size, kernel_size)
-    allowed[:, :, :centre] = 1
-    allowed[:, :, centre, :centre] = 1
+    group_out = (torch.arange(each) * image_channels // each).repeat(gates)
+    allowed = torch.zeros(out_channels, in_channels, height, width)
+    allowed[:, :, : height // 2] = 1
+    allowed[:, :, height // 2, : width // 2] = 1
     if mask == "A":
-        allowed[:, :, centre, centre] = (group_out[:, None] > group_in[None, :]).float()
+        allowed[:, :, height // 2, width // 2] = (group_out[:, None] > group_in[None, :]).float()
     else:
-        allowed[:, :, centre, centre] = (group_out[:, None] >= group_in[None, :]).float()
+        allowed[:, :, height // 2, width // 2] = (group_out[:, None] >= group_in[None, :]).float()
     return allowed
 
 
 class IncrementalConv:
-    """A ``MaskedConv2d`` evaluated at some pixels at a time, remembering the features it was shown.
+    """A causal convolution evaluated at some pixels at a time, remembering the features it was shown.
 
     One gather of the live taps and one matrix product. Features are columns: those of n pixels of B images are a matrix
     (features, n * B). Memory lies so that the gathered taps are such a matrix without another copy.
 
     Args:
-        conv: the convolution.
+        weight: (out, in, rows, columns), what it sees; the lowest row is the pixel's own.
+        bias: (out,).
+        taps: bool (rows, columns), taps that some output uses.
+        centre: column of the pixel itself.
         batch, height, width: sizes of the images.
     """
 
-    def __init__(self, conv: MaskedConv2d, batch: int, height: int, width: int):
-        half = conv.kernel_size[0] // 2
-        weight = conv.live_weight()
-        live = conv.mask[:, :, : half + 1].flatten(0, 1).any(0).nonzero()  # (T, 2): row and column of the live taps
+    def __init__(self, weight: Tensor, bias: Tensor, taps: Tensor, centre: int, batch: int, height: int, width: int):
+        above = weight.shape[2] - 1
+        live = taps.nonzero()  # (T, 2): row and column of the live taps
         self.weight = weight[:, :, live[:, 0], live[:, 1]].flatten(1)  # (out, in * T)
-        self.bias = conv.bias[:, None]
+        self.bias = bias[:, None]
         # zeros at both sides and above stand for the convolution's padding
-        self.padded, self.half = width + 2 * half, half
-        self.memory = weight.new_zeros(conv.in_channels, (height + half) * self.padded, batch)
+        self.left, self.above = centre, above
+        self.padded = width + weight.shape[3] - 1
+        self.memory = weight.new_zeros(weight.shape[1], (height + above) * self.padded, batch)
         self.taps = (live[:, 0] * self.padded + live[:, 1])[:, None]  # (T, 1), from the top left tap
+
+    @classmethod
+    def of(cls, conv: MaskedConv2d, batch: int, height: int, width: int) -> "IncrementalConv":
+        """The incremental form of a masked convolution."""
+        rows, columns = conv.live
+        taps = conv.mask[:, :, :rows, :columns].flatten(0, 1).any(0)
+        return cls(conv.live_weight(), conv.bias, taps, conv.kernel_size[1] // 2, batch, height, width)
 
     def write(self, h: Tensor, w: Tensor, features: Tensor) -> None:
         """Remember the features (in, n * B) of the pixels at rows h (n,) and columns w (n,)."""
-        cells = (h + self.half) * self.padded + w + self.half
+        cells = (h + self.above) * self.padded + w + self.left
         self.memory.index_copy_(1, cells, features.view(len(features), len(cells), -1))
+
+    def gather(self, h: Tensor, w: Tensor) -> Tensor:
+        """What the taps see at these pixels, (in * T, n * B)."""
+        cells = (self.taps + h * self.padded + w).flatten()  # (T * n,)
+        return self.memory.index_select(1, cells).view(self.weight.shape[1], -1)
 
     def read(self, h: Tensor, w: Tensor) -> Tensor:
         """The convolution's output (out, n * B) at these pixels."""
-        cells = (self.taps + h * self.padded + w).flatten()  # (T * n,)
-        seen = self.memory.index_select(1, cells)  # (in, T * n, B)
-        return torch.addmm(self.bias, self.weight, seen.view(self.weight.shape[1], -1))
+        return torch.addmm(self.bias, self.weight, self.gather(h, w))
 
 
 class PointwiseConv:
@@ -109,11 +146,16 @@ class PointwiseConv:
         return torch.addmm(self.bias, self.weight, features)
 
 
-def wavefront(shape: tuple[int, int, int], reach: int, device=None) -> list[tuple[int, Tensor, Tensor]]:
+def wavefront(
+    shape: tuple[int, int, int], reach: int, device: torch.device | None = None, every: bool = False
+) -> list[tuple[int, Tensor, Tensor]]:
     """Pixels that can be drawn together, group by group, for a model that sees ``reach`` columns ahead in rows above.
 
     A pixel needs those before it in its row, and in the row above no more than ``reach`` columns further right. So row
     h + 1 can follow row h at a distance of ``reach`` + 1 columns: W + (reach + 1)(H - 1) steps instead of H * W.
+
+    Args:
+        every: also give the times at which no pixel is due, so that the place in the list is the time.
 
     Returns:
         (channel, rows (n,), columns (n,)) of each group.
@@ -123,7 +165,7 @@ def wavefront(shape: tuple[int, int, int], reach: int, device=None) -> list[tupl
     for time in range(width + (reach + 1) * (height - 1)):
         first = max(0, -(-(time - width + 1) // (reach + 1)))  # rows whose column time - (reach + 1) h is in the image
         last = min(height - 1, time // (reach + 1))
-        if first <= last:
+        if first <= last or every:
             h = torch.arange(first, last + 1, device=device)
             groups += [(c, h, time - (reach + 1) * h) for c in range(channels)]
     return groups

@@ -36,7 +36,7 @@ class PixelCNN(AutoregressiveModel):
         self.output = MaskedConv2d("B", channels, c * self.pixels.n_params, 1, c)
 
     def conditionals(self, x: Tensor) -> PixelDistribution:
-        features = self.input(join_features(self.pixels.encode(x)))  # (B, 2h, H, W)
+        features = self.input(join_features(self.encode(x)))  # (B, 2h, H, W)
         for block in self.blocks:
             features = features + block(features)
         params = self.output(F.relu(self.hidden(F.relu(features))))  # (B, C * P, H, W)
@@ -50,15 +50,15 @@ class PixelCNN(AutoregressiveModel):
         """One column of the network a pixel: each layer remembers its inputs, so that nothing is computed twice."""
         channels, height, width = self.shape
         sizes = len(x), height, width
-        first = IncrementalConv(self.input, *sizes)
-        blocks = [(PointwiseConv(a), IncrementalConv(b, *sizes), PointwiseConv(c)) for a, b, c in self.blocks]
+        first = IncrementalConv.of(self.input, *sizes)
+        blocks = [(PointwiseConv(a), IncrementalConv.of(b, *sizes), PointwiseConv(c)) for a, b, c in self.blocks]
         hidden, output = PointwiseConv(self.hidden), PointwiseConv(self.output)
         newest = None  # the pixels whose values were drawn last; the network has not seen them yet
 
         def step(c: int, h: Tensor, w: Tensor) -> PixelDistribution:
             nonlocal newest
             if newest is not None:
-                values = self.pixels.encode(x[:, :, newest[0], newest[1]])  # (B, C, n, E)
+                values = self.encode(x[:, :, newest[0], newest[1]])  # (B, C, n, E)
                 first.write(*newest, values.permute(1, 3, 2, 0).flatten(0, 1).flatten(1))
             newest = h, w
             features = first.read(h, w)  # (2h, n * B)

@@ -27,7 +27,7 @@ class VAE(DensityModel):
         distribution: family of the pixels, Bernoulli by default.
 
     Raises:
-        ValueError: ``shape``, ``latent`` or ``hidden`` is not positive.
+        ValueError: ``shape``, ``latent`` or ``hidden`` is not positive, or the pixels are tokens.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class VAE(DensityModel):
         self.shape, hidden = _check.sizes("shape", shape), _check.sizes("hidden", hidden, least=0)
         self.latent = latent = _check.whole("latent", latent)
         self.pixels = need_family(distribution)
+        if self.pixels.tokens:
+            raise ValueError("distribution must be a family of float images for a VAE, got palette tokens")
         size = dimensions(self.shape)
         self.encoder = perceptron(size * self.pixels.n_features, *hidden, 2 * latent)
         self.decoder = perceptron(latent, *reversed(hidden), size * self.pixels.n_params)

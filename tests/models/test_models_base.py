@@ -10,8 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.distributions import Bernoulli, bernoulli, categorical, discretized_logistic_mixture, gaussian
-from course_utils.models import FVSBN, MADE, AutoregressiveModel, DensityModel, PixelCNN
+from course_utils.distributions import (
+    Bernoulli,
+    bernoulli,
+    categorical,
+    discretized_logistic_mixture,
+    gaussian,
+    palette,
+)
+from course_utils.models import FVSBN, MADE, AutoregressiveModel, DensityModel, GatedPixelCNN, ImageGPT, PixelCNN
 from course_utils.models.base import evaluating, join_features, split_params
 
 MODELS = {
@@ -21,6 +28,8 @@ MODELS = {
     "MADE, deep": lambda shape, distribution=None: MADE(shape, (24, 33), distribution),
     "MADE, permuted": lambda shape, distribution=None: MADE(shape, (40, 30), distribution, permutation(shape)),
     "PixelCNN": lambda shape, distribution=None: PixelCNN(shape, 12, 2, distribution),
+    "ImageGPT": lambda shape, distribution=None: ImageGPT(shape, 16, 2, 2, distribution),
+    "GatedPixelCNN": lambda shape, distribution=None: GatedPixelCNN(shape, 15, 3, distribution),
 }
 MIXTURE = discretized_logistic_mixture(5, 2)
 FAMILIES = {
@@ -29,9 +38,11 @@ FAMILIES = {
     "categorical without one-hot codes": categorical(4, one_hot=False),
     "mixture": MIXTURE,
     "wide mixture": discretized_logistic_mixture(256, 2),
+    "palette": palette(4),
 }
+COLOUR_FAMILIES = {name: family for name, family in FAMILIES.items() if not family.tokens}  # of several channels
 each_model = pytest.mark.parametrize("name", MODELS)
-each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
+each_family = pytest.mark.parametrize("family", COLOUR_FAMILIES.values(), ids=COLOUR_FAMILIES.keys())
 
 
 def permutation(shape):
@@ -311,6 +322,98 @@ def test_sample_refuses_bad_counts(name, n):
         MODELS[name]((1, 2, 2)).sample(n)
 
 
+# Palette tokens
+
+
+def all_tokens(height, width, colours):
+    return torch.tensor(list(itertools.product(range(colours), repeat=height * width))).view(-1, height, width)
+
+
+@each_model
+def test_probabilities_of_all_token_images_sum_to_one(name):
+    model = scrambled(name, (1, 2, 3), palette(3))
+    log_p = model.log_prob(all_tokens(2, 3, 3))
+    assert log_p.shape == (729,) and log_p.dtype == torch.float32
+    assert log_p.exp().sum().item() == pytest.approx(1, abs=1e-5)
+    assert log_p.std() > 0.1
+
+
+@each_model
+def test_tokens_are_the_same_model_as_levels_that_enter_one_hot_only(name):
+    """Token k is level k of a categorical family whose first feature, the level's value, has no weight."""
+    tokens = torch.randint(4, (5, 3, 4), generator=torch.Generator().manual_seed(0))
+    model = scrambled(name, (1, 3, 4), palette(4)).double()
+    values = scrambled(name, (1, 3, 4), palette(4)).double()
+    values.pixels = dataclasses.replace(categorical(4), tokens=False)
+    values.encode = lambda x: categorical(4).encode(x)[..., 1:]
+    torch.testing.assert_close(model.log_prob(tokens), values.log_prob(tokens[:, None].double() / 3))
+
+
+@each_model
+@pytest.mark.parametrize("size", [(5, 3), (1, 1), (2, 7)])
+def test_cached_sampling_of_tokens_equals_the_reference(name, size):
+    model = scrambled(name, (1, *size), palette(5))
+    cached, naive = (model.sample(4, cached=way, generator=torch.Generator().manual_seed(0)) for way in (True, False))
+    assert cached.shape == (4, *size) and cached.dtype == torch.int64
+    assert torch.equal(cached, naive)
+    assert (len(cached.unique()) > 1 or size == (1, 1)) and 0 <= cached.min() and cached.max() < 5
+
+
+@each_model
+def test_tokens_are_completed_and_counted(name):
+    model = scrambled(name, (1, 2, 2), palette(3))
+    x, known = torch.tensor([[2, 1], [0, 0]]), torch.tensor([[True, True], [False, False]])
+    if flat_order(model)[0] > 1 or flat_order(model)[1] > 1:  # the given pixels must come first to be exact
+        known = torch.zeros(4, dtype=torch.bool)
+        known[flat_order(model)[:2]] = True
+        known = known.view(2, 2)
+    drawn = model.complete(x.repeat(8_000, 1, 1), known, generator=torch.Generator().manual_seed(0))
+    assert drawn.dtype == torch.int64 and torch.equal(drawn[:, known], x[known].expand(8_000, 2))
+    pictures, log_p = model.completions(x, known)
+    assert pictures.dtype == torch.int64 and torch.equal(pictures[:, known], x[known].expand(9, 2))
+    place = (pictures[None].flatten(2) == drawn[:, None].flatten(2)).all(-1).long().argmax(1)
+    assert_frequencies(place, log_p.exp())
+    costs = -(model.pixel_log_probs(pictures) * ~known).flatten(1).sum(1)
+    torch.testing.assert_close(costs, -log_p, rtol=1e-4, atol=1e-4)
+
+
+@each_model
+def test_tokens_under_autocast_and_in_double_precision(name):
+    tokens = torch.randint(4, (3, 2, 3), generator=torch.Generator().manual_seed(0))
+    model = scrambled(name, (1, 2, 3), palette(4))
+    plain = model.log_prob(tokens)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(model.log_prob(tokens), plain, rtol=0.05, atol=0.2)
+    assert model.double().log_prob(tokens).dtype == torch.float64
+    assert model.bfloat16().sample(2).dtype == torch.int64
+
+
+@each_model
+@pytest.mark.parametrize(
+    ("spoil", "got"),
+    [
+        (lambda x: x.float(), "got torch.float32"),
+        (lambda x: x[:, None], r"\(2, 1, 2, 3\)"),
+        (lambda x: x + 4, r"4 \.\.\. 6"),
+        (lambda x: x - 1, r"-1 \.\.\. 1"),
+        (lambda x: [0], r"got \[0\]|got list"),
+    ],
+)
+def test_what_are_no_tokens_is_refused(name, spoil, got):
+    model = MODELS[name]((1, 2, 3), palette(4))
+    x = spoil(torch.tensor([[[0, 1, 2], [2, 1, 0]]] * 2))
+    with pytest.raises(ValueError, match=f"^x must .*{got}"):
+        model.log_prob(x)
+    with pytest.raises(ValueError, match=f"^x must .*{got}"):
+        model.complete(x, torch.ones(getattr(x, "shape", ()), dtype=torch.bool))
+
+
+@each_model
+def test_tokens_have_one_channel(name):
+    with pytest.raises(ValueError, match=r"^shape must be \(1, height, width\) for tokens"):
+        MODELS[name]((3, 2, 3), palette(4))
+
+
 # Completion
 
 
@@ -389,6 +492,45 @@ def test_complete_does_not_look_ahead_when_a_given_pixel_comes_last(name):
     without_last[on] = p[on] + p[~on]  # in both, the earlier pixels come in the same order
     assert_frequencies(index_of(drawn, 2), without_last)
     assert (without_last[on] - p[on] / p[on].sum()).abs().max() > 0.02
+
+
+@each_model
+@pytest.mark.parametrize(("shape", "family"), [((1, 2, 3), bernoulli()), ((2, 1, 2), categorical(3))], ids=["2", "3"])
+def test_completions_are_the_posterior_for_any_mask(name, shape, family):
+    model, levels = scrambled(name, shape, family), family.levels
+    images = all_images(shape, levels)
+    p = model.log_prob(images).exp()
+    known = torch.zeros(math.prod(shape), dtype=torch.bool)
+    known[[0, -1]] = True  # one before and one after the unknown pixels
+    pictures, log_p = model.completions(images[-2], known.view(shape))
+    agrees = (images.flatten(1)[:, known] == images[-2].flatten()[known]).all(1)
+    assert len(pictures) == agrees.sum() == len(index_of(pictures, levels).unique())
+    expected = torch.where(agrees, p, 0) / p[agrees].sum()
+    torch.testing.assert_close(log_p.exp(), expected[index_of(pictures, levels)], rtol=1e-4, atol=1e-6)
+
+
+def test_completions_refuse_what_cannot_be_counted():
+    known = torch.zeros(4, 4, dtype=torch.bool)
+    assert len(MADE((1, 4, 4)).completions(torch.zeros(1, 4, 4), known)[0]) == 2**16
+    with pytest.raises(ValueError, match="at most 65,536 completions, got 2 .. 20"):
+        MADE((1, 5, 4)).completions(torch.zeros(1, 5, 4), torch.zeros(5, 4, dtype=torch.bool))
+    with pytest.raises(ValueError, match="^pixels must have levels"):
+        MADE((1, 4, 4), distribution=gaussian()).completions(torch.zeros(1, 4, 4), known)
+    for bad in (torch.zeros(4, 4), None):
+        with pytest.raises(ValueError, match="^x and known must be a picture and a bool mask"):
+            MADE((1, 4, 4)).completions(torch.zeros(1, 4, 4), bad)
+    with pytest.raises(ValueError, match=r"^known must broadcast to x, got \(3, 4\)"):
+        MADE((1, 4, 4)).completions(torch.zeros(1, 4, 4), torch.zeros(3, 4, dtype=torch.bool))
+    with pytest.raises(ValueError, match="^x must have shape"):
+        MADE((1, 4, 4)).completions(torch.zeros(4, 4), known)
+
+
+@each_model
+def test_pixel_log_probs_are_the_factors(name):
+    model = scrambled(name, (2, 2, 3), categorical(3))
+    x = random_images(model, 4)
+    torch.testing.assert_close(model.pixel_log_probs(x), model.conditionals(x).log_prob(x))
+    torch.testing.assert_close(model.pixel_log_probs(x).flatten(1).sum(1), model.log_prob(x))
 
 
 @pytest.mark.parametrize(

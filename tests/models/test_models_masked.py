@@ -79,7 +79,7 @@ def test_incremental_convolution_equals_the_whole_one(kind, kernel, size, groups
     height, width = size
     conv = MaskedConv2d(kind, 4, 6, kernel, groups)
     x = torch.randn(3, 4, height, width, generator=torch.Generator().manual_seed(0))
-    whole, step = conv(x), IncrementalConv(conv, 3, height, width)
+    whole, step = conv(x), IncrementalConv.of(conv, 3, height, width)
     for _, h, w in wavefront((1, height, width), reach=kernel // 2):
         step.write(h, w, x[:, :, h, w].permute(1, 2, 0).flatten(1))  # (in, n * B)
         seen = step.read(h, w).view(6, len(h), 3).permute(2, 0, 1)  # (B, out, n)

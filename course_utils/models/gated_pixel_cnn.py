@@ -1,0 +1,197 @@
+"""Gated PixelCNN: two stacks of convolutions, and no blind spot.
+
+van den Oord et al., "Conditional image generation with PixelCNN decoders", arXiv 1606.05328, section 2 and figure 2.
+The vertical stack sees all rows above a pixel, the horizontal stack its own row to the left, and what the vertical
+stack has seen. Each layer ends in a gated unit
+
+    y = tanh(W_f * x) . sigmoid(W_g * x),
+
+* a convolution and . a product element by element. Read first: ``GatedLayer.forward``.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_utils import _check
+from course_utils.distributions import PixelDistribution, PixelFamily
+from course_utils.models.base import AutoregressiveModel, Step, join_features, split_params
+from course_utils.models.masked import IncrementalConv, MaskedConv2d, PointwiseConv, wavefront
+
+
+class GatedPixelCNN(AutoregressiveModel):
+    """A first layer of 7x7, then layers of 3x3, then two 1x1 layers.
+
+    Args:
+        shape: (C, H, W).
+        channels: p, features of each stack.
+        layers: number of layers, the first included.
+        distribution: family of the pixels, Bernoulli by default.
+        dropout: share of gated features dropped while training.
+
+    Raises:
+        ValueError: ``shape`` is not of that form, ``channels`` or ``layers`` too small, ``dropout`` not in [0, 1).
+    """
+
+    def __init__(
+        self,
+        shape,
+        channels: int = 32,
+        layers: int = 5,
+        distribution: PixelFamily | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__(shape, distribution)
+        channels, layers = _check.whole("channels", channels), _check.whole("layers", layers)
+        dropout = _check.share("dropout", dropout)
+        c = self.shape[0]
+        self.layers = nn.ModuleList([GatedLayer("A", c * self.pixels.n_features, channels, 7, c, dropout)])
+        self.layers.extend(GatedLayer("B", channels, channels, 3, c, dropout) for _ in range(layers - 1))
+        self.hidden = MaskedConv2d("B", channels, channels, 1, c)
+        self.output = MaskedConv2d("B", channels, c * self.pixels.n_params, 1, c)
+
+    def conditionals(self, x: Tensor) -> PixelDistribution:
+        features = join_features(self.encode(x))  # (B, C * E, H, W)
+        v_stack, h_stack = shift_down(features), features
+        for layer in self.layers:
+            v_stack, h_stack = layer(v_stack, h_stack)  # (B, p, H, W) each
+        params = self.output(F.relu(self.hidden(F.relu(h_stack))))  # (B, C * P, H, W)
+        return self.pixels(split_params(params, self.shape[0]))
+
+    @property
+    def reach(self) -> int:
+        """How many columns to the right the vertical stack looks."""
+        return sum(layer.kernel_size // 2 for layer in self.layers)
+
+    def schedule(self) -> list:
+        """Groups of pixels that do not see each other."""
+        return wavefront(self.shape, self.reach, self.output.weight.device)
+
+    def incremental(self, x: Tensor) -> Step:
+        """One column of both stacks a pixel.
+
+        The vertical stack runs ahead of the pixel that is drawn: each layer by as many columns as the layers above it
+        will look to the right. So it never waits, and no feature is computed twice.
+        """
+        channels, height, width = self.shape
+        down = VerticalStack(self.layers, len(x), height, width)
+        left = [IncrementalConv.of(layer.h_conv, len(x), height, width) for layer in self.layers]
+        expand = [PointwiseConv(layer.h_out) for layer in self.layers]
+        hidden, output = PointwiseConv(self.hidden), PointwiseConv(self.output)
+        newest = None  # the pixels whose values were drawn last; the network has not seen them yet
+
+        def step(c: int, h: Tensor, w: Tensor) -> PixelDistribution:
+            nonlocal newest
+            if newest is not None:
+                values = self.encode(x[:, :, newest[0], newest[1]])  # (B, C, n, E)
+                values = values.permute(1, 3, 2, 0).flatten(0, 1).flatten(1)  # (C * E, n * B)
+                left[0].write(*newest, values)
+                down.write(*newest, values)
+            newest = h, w
+            above, features = down.read(h, w), 0  # (layers, 2p, n * B)
+            for i, layer in enumerate(self.layers):
+                if i:
+                    left[i].write(h, w, features)
+                update = expand[i](gate(left[i].read(h, w) + above[i], 0))
+                features = features + update if layer.residual else update
+            params = output(hidden(features.relu()).relu_())  # (C * P, n * B)
+            return self.pixels(params.view(channels, -1, len(h), len(x))[c].permute(2, 1, 0))
+
+        return step
+
+
+class GatedLayer(nn.Module):
+    """One layer of both stacks: figure 2 of the paper.
+
+    Args:
+        mask: "A" for the first layer, whose horizontal stack must not see the pixel itself and has no residual, or "B".
+        in_channels: features that enter each stack.
+        channels: p, features that leave each stack.
+        kernel_size: odd.
+        image_channels: number of image channels C.
+        dropout: share of gated features of the horizontal stack dropped while training.
+    """
+
+    def __init__(
+        self, mask: str, in_channels: int, channels: int, kernel_size: int, image_channels: int, dropout: float
+    ):
+        super().__init__()
+        self.kernel_size, self.residual = kernel_size, mask == "B"
+        above = kernel_size // 2 + 1  # rows that a kernel of this size would see under a mask
+        self.v_conv = nn.Conv2d(in_channels, 2 * channels, (above, kernel_size))
+        self.v_to_h = nn.Conv2d(2 * channels, 2 * channels, 1)
+        self.h_conv = MaskedConv2d(mask, in_channels, 2 * channels, (1, kernel_size), image_channels, gates=2)
+        self.h_out = MaskedConv2d("B", channels, channels, 1, image_channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, v_stack: Tensor, h_stack: Tensor) -> tuple[Tensor, Tensor]:
+        half = self.kernel_size // 2
+        v = self.v_conv(F.pad(v_stack, (half, half, half, 0)))  # (B, 2p, H, W), up to this row of v_stack
+        h = self.h_conv(h_stack) + self.v_to_h(v)
+        update = self.h_out(self.dropout(gate(h)))
+        return gate(v), h_stack + update if self.residual else update
+
+
+def gate(features: Tensor, dim: int = 1) -> Tensor:
+    """tanh of the first half of the features times the sigmoid of the second half."""
+    f, g = features.chunk(2, dim)
+    return torch.tanh(f) * torch.sigmoid(g)
+
+
+def shift_down(features: Tensor) -> Tensor:
+    """Row h holds what was in row h - 1, the first row zeros: (B, F, H, W), of the same shape."""
+    return F.pad(features, (0, 0, 1, -1))
+
+
+class VerticalStack:
+    """The vertical stack of a network, a column at a time, and what it gives to the horizontal stack.
+
+    At the time when pixel (h, w) is drawn, layer l computes its features at (h, w + ahead[l]); the layer after it looks
+    ``ahead[l] - ahead[l + 1]`` columns to the right of that, and the first one at pixels of the row above, which are
+    drawn by then.
+    """
+
+    def __init__(self, layers: nn.ModuleList, batch: int, height: int, width: int):
+        self.convs, self.links, self.ahead = [], [], []
+        reach = sum(layer.kernel_size // 2 for layer in layers)
+        pixels = wavefront((1, height, width), reach, layers[0].v_conv.weight.device, every=True)
+        self.front, self.period, self.time = [(h, w) for _, h, w in pixels], reach + 1, -reach
+        for layer in layers:
+            reach -= layer.kernel_size // 2
+            weight = layer.v_conv.weight
+            taps = torch.ones(weight.shape[2:], dtype=torch.bool, device=weight.device)
+            sizes = batch, height + 1, width  # one row more: the input is written a row lower than it stands
+            self.convs.append(IncrementalConv(weight, layer.v_conv.bias, taps, layer.kernel_size // 2, *sizes))
+            self.links.append(layer.v_to_h.weight[:, :, 0, 0] @ self.convs[-1].weight)  # both are linear: one product
+            self.ahead.append(reach)
+        self.bias = [
+            torch.addmv(layer.v_to_h.bias, layer.v_to_h.weight[:, :, 0, 0], layer.v_conv.bias)[:, None]
+            for layer in layers
+        ]
+        self.width = width
+        self.given = weight.new_zeros(len(layers), weight.shape[0], height * width, batch)
+
+    def write(self, h: Tensor, w: Tensor, values: Tensor) -> None:
+        """Remember the encoded pixels (in, n * B) at rows h (n,) and columns w (n,)."""
+        self.convs[0].write(h + 1, w, values)
+
+    def read(self, h: Tensor, w: Tensor) -> Tensor:
+        """What each layer gives to the horizontal stack at these pixels, (layers, 2p, n * B)."""
+        now = int(w[0]) + self.period * int(h[0])
+        while self.time <= now:
+            self._advance()
+        return self.given[:, :, h * self.width + w].flatten(2)
+
+    def _advance(self) -> None:
+        for i, (conv, ahead) in enumerate(zip(self.convs, self.ahead, strict=True)):
+            if not 0 <= self.time + ahead < len(self.front):
+                continue
+            h, w = self.front[self.time + ahead]
+            if not len(h):
+                continue
+            seen = conv.gather(h, w)
+            linked = torch.addmm(self.bias[i], self.links[i], seen)
+            self.given[i].index_copy_(1, h * self.width + w, linked.view(len(linked), len(h), -1))
+            if i + 1 < len(self.convs):
+                self.convs[i + 1].write(h, w, gate(torch.addmm(conv.bias, conv.weight, seen), 0))
+        self.time += 1
