@@ -6,6 +6,7 @@ import textwrap
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.colors import to_rgb
 from torch import Tensor
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; a family keeps its colour in every notebook.
@@ -116,6 +117,28 @@ def matrix(ax: plt.Axes, values: Tensor, title: str, xlabel: str, ylabel: str) -
     ax.spines[:].set_visible(True)
     rows, columns = values.shape
     ax.set(xlabel=xlabel, ylabel=ylabel, xticks=range(0, columns, 2), yticks=range(0, rows, 2))
+    ax.set_title(title, fontsize=12)
+
+
+def receptive_field(ax: plt.Axes, seen: Tensor, row: int, column: int, title: str) -> None:
+    """Which pixels a prediction sees: blue seen, orange earlier and not seen, grey later; a cross where it stands.
+
+    Args:
+        seen: (H, W), above 0 where the prediction at (row, column) depends on the pixel. A later pixel that is seen
+            is drawn blue too: that is a leak.
+    """
+    height, width = seen.shape
+    before = torch.arange(height * width).view(height, width) < row * width + column
+    picture = torch.full((height, width, 3), 0.85)
+    picture[before] = torch.tensor(to_rgb(COLOURS["wrong"]))
+    picture[seen.detach().cpu() > 0] = torch.tensor(to_rgb(COLOURS["autoregressive"]))
+    ax.imshow(picture)
+    ax.plot(column, row, "x", color="black", markersize=9, markeredgewidth=2)
+    ax.set_xticks(torch.arange(width + 1) - 0.5, minor=True)
+    ax.set_yticks(torch.arange(height + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color="white", linewidth=0.6)
+    ax.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
+    ax.spines[:].set_visible(False)
     ax.set_title(title, fontsize=12)
 
 

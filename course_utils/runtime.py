@@ -1,8 +1,10 @@
 """Where and how the course runs: device, seeds, scale and precision. Nothing here knows about models."""
 
 import contextlib
+import json
 import os
 import random
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -83,3 +85,15 @@ def autocast(where: torch.device | str | None = None):
         "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
     }.get(where.type, lambda: False)()
     return torch.autocast(where.type, dtype=torch.bfloat16) if native else contextlib.nullcontext()
+
+
+def stored_result(name: str) -> dict:
+    """What a benchmark has stored in ``benchmarks/results/<name>.json`` of the course's folder.
+
+    Raises:
+        ValueError: there is no such file, as where the package is installed without the course around it.
+    """
+    path = Path(__file__).resolve().parent.parent / "benchmarks" / "results" / f"{name}.json"
+    if not path.is_file():
+        raise ValueError(f"name must be a result stored by benchmarks/, got {name!r}, and there is no {path}")
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -108,3 +108,10 @@ def test_autocast_gives_a_context_manager_everywhere(where):
     if where is None or where.type == "cpu":
         with runtime.autocast(where):
             assert torch.ones(1).dtype == torch.float32
+
+
+def test_stored_results_are_read_and_missing_ones_named():
+    stored = runtime.stored_result("sampling_cpu")
+    assert stored["rows"]["PixelCNN(channels=32, layers=5)"]["pixels_that_differ"] == 0
+    with pytest.raises(ValueError, match="name must be a result stored by benchmarks/, got 'nothing'"):
+        runtime.stored_result("nothing")

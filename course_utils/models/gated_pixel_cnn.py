@@ -27,7 +27,7 @@ class GatedPixelCNN(AutoregressiveModel):
         channels: p, features of each stack.
         layers: number of layers, the first included.
         distribution: family of the pixels, Bernoulli by default.
-        dropout: share of gated features dropped while training.
+        dropout: share of each layer's features that are dropped while training, in both stacks.
 
     Raises:
         ValueError: ``shape`` is not of that form, ``channels`` or ``layers`` too small, ``dropout`` not in [0, 1).
@@ -88,6 +88,8 @@ class GatedPixelCNN(AutoregressiveModel):
                 left[0].write(*newest, values)
                 down.write(*newest, values)
             newest = h, w
+            if c == 0:
+                down.advance()
             above, features = down.read(h, w), 0  # (layers, 2p, n * B)
             for i, layer in enumerate(self.layers):
                 if i:
@@ -109,7 +111,7 @@ class GatedLayer(nn.Module):
         channels: p, features that leave each stack.
         kernel_size: odd.
         image_channels: number of image channels C.
-        dropout: share of gated features of the horizontal stack dropped while training.
+        dropout: share of gated features dropped while training.
     """
 
     def __init__(
@@ -122,14 +124,14 @@ class GatedLayer(nn.Module):
         self.v_to_h = nn.Conv2d(2 * channels, 2 * channels, 1)
         self.h_conv = MaskedConv2d(mask, in_channels, 2 * channels, (1, kernel_size), image_channels, gates=2)
         self.h_out = MaskedConv2d("B", channels, channels, 1, image_channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout2d(dropout)  # whole maps: a single place could be guessed from those around it
 
     def forward(self, v_stack: Tensor, h_stack: Tensor) -> tuple[Tensor, Tensor]:
         half = self.kernel_size // 2
         v = self.v_conv(F.pad(v_stack, (half, half, half, 0)))  # (B, 2p, H, W), up to this row of v_stack
         h = self.h_conv(h_stack) + self.v_to_h(v)
         update = self.h_out(self.dropout(gate(h)))
-        return gate(v), h_stack + update if self.residual else update
+        return self.dropout(gate(v)), h_stack + update if self.residual else update
 
 
 def gate(features: Tensor, dim: int = 1) -> Tensor:
@@ -153,23 +155,21 @@ class VerticalStack:
 
     def __init__(self, layers: nn.ModuleList, batch: int, height: int, width: int):
         self.convs, self.links, self.ahead = [], [], []
+        weight = layers[0].v_conv.weight
         reach = sum(layer.kernel_size // 2 for layer in layers)
-        pixels = wavefront((1, height, width), reach, layers[0].v_conv.weight.device, every=True)
-        self.front, self.period, self.time = [(h, w) for _, h, w in pixels], reach + 1, -reach
+        self.front = [(h, w) for _, h, w in wavefront((1, height, width), reach, weight.device, every=True)]
+        self.due = (time for time, (h, _) in enumerate(self.front) if len(h))
+        self.time, self.width = -reach, width
         for layer in layers:
             reach -= layer.kernel_size // 2
-            weight = layer.v_conv.weight
-            taps = torch.ones(weight.shape[2:], dtype=torch.bool, device=weight.device)
+            taps = torch.ones(layer.v_conv.kernel_size, dtype=torch.bool, device=weight.device)
             sizes = batch, height + 1, width  # one row more: the input is written a row lower than it stands
-            self.convs.append(IncrementalConv(weight, layer.v_conv.bias, taps, layer.kernel_size // 2, *sizes))
-            self.links.append(layer.v_to_h.weight[:, :, 0, 0] @ self.convs[-1].weight)  # both are linear: one product
+            conv = IncrementalConv(layer.v_conv.weight, layer.v_conv.bias, taps, layer.kernel_size // 2, *sizes)
+            link = layer.v_to_h.weight[:, :, 0, 0]  # a product after a product: one product
+            self.links.append((torch.addmv(layer.v_to_h.bias, link, layer.v_conv.bias)[:, None], link @ conv.weight))
+            self.convs.append(conv)
             self.ahead.append(reach)
-        self.bias = [
-            torch.addmv(layer.v_to_h.bias, layer.v_to_h.weight[:, :, 0, 0], layer.v_conv.bias)[:, None]
-            for layer in layers
-        ]
-        self.width = width
-        self.given = weight.new_zeros(len(layers), weight.shape[0], height * width, batch)
+        self.given = weight.new_zeros(len(layers), link.shape[0], height * width, batch)
 
     def write(self, h: Tensor, w: Tensor, values: Tensor) -> None:
         """Remember the encoded pixels (in, n * B) at rows h (n,) and columns w (n,)."""
@@ -177,21 +177,24 @@ class VerticalStack:
 
     def read(self, h: Tensor, w: Tensor) -> Tensor:
         """What each layer gives to the horizontal stack at these pixels, (layers, 2p, n * B)."""
-        now = int(w[0]) + self.period * int(h[0])
-        while self.time <= now:
-            self._advance()
-        return self.given[:, :, h * self.width + w].flatten(2)
+        return self.given.index_select(2, h * self.width + w).flatten(2)
 
-    def _advance(self) -> None:
-        for i, (conv, ahead) in enumerate(zip(self.convs, self.ahead, strict=True)):
-            if not 0 <= self.time + ahead < len(self.front):
-                continue
-            h, w = self.front[self.time + ahead]
-            if not len(h):
-                continue
-            seen = conv.gather(h, w)
-            linked = torch.addmm(self.bias[i], self.links[i], seen)
-            self.given[i].index_copy_(1, h * self.width + w, linked.view(len(linked), len(h), -1))
-            if i + 1 < len(self.convs):
-                self.convs[i + 1].write(h, w, gate(torch.addmm(conv.bias, conv.weight, seen), 0))
-        self.time += 1
+    def advance(self) -> None:
+        """Compute what the next group of pixels will read."""
+        until = next(self.due)
+        while self.time <= until:
+            for i, ahead in enumerate(self.ahead):
+                if 0 <= self.time + ahead < len(self.front):
+                    self._compute(i, *self.front[self.time + ahead])
+            self.time += 1
+
+    def _compute(self, i: int, h: Tensor, w: Tensor) -> None:
+        """Layer i at these pixels, which may be none."""
+        if not len(h):
+            return
+        conv = self.convs[i]
+        seen = conv.gather(h, w)
+        linked = torch.addmm(*self.links[i], seen)
+        self.given[i].index_copy_(1, h * self.width + w, linked.view(len(linked), len(h), -1))
+        if i + 1 < len(self.convs):
+            self.convs[i + 1].write(h, w, gate(torch.addmm(conv.bias, conv.weight, seen), 0))
