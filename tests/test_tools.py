@@ -198,6 +198,27 @@ def test_a_page_needs_no_network_and_describes_its_pictures(tmp_path):
     assert (tmp_path / "mathjax" / "tex-svg-full.js").stat().st_size > 1_000_000
 
 
+def test_a_widget_is_stored_and_published_as_its_picture(tmp_path, capsys):
+    view = {runner.WIDGET: {"model_id": "gone", "version_major": 2, "version_minor": 0}}
+    shown = {**view, "image/png": PIXEL, "text/plain": "Painter"}  # as course_utils.widgets shows itself
+    source = f"from IPython.display import display\ndisplay({shown}, raw=True)"
+    folder, slide = tmp_path / "in", {"slideshow": {"slide_type": "slide"}}
+    path = save(folder / "00_a.ipynb", new_markdown_cell("# A", metadata=slide), code(source, alt="A pixel.", **slide))
+    store.main(["--folder", str(folder)])
+    (stored,) = runner.read(path).cells[1].outputs
+    assert set(stored.data) == {"image/png", "text/plain"} and stored.metadata["image/png"]["alt"] == "A pixel."
+
+    runner.run(path, tmp_path / "course" / "00_a.ipynb")  # `make course` publishes what it ran just now
+    course.publish([path], {}, tmp_path / "course")
+    slides.main(["--folder", str(folder), "--out", str(tmp_path / "slides")])
+    for page in ("course/00_a.html", "slides/00_a.html"):
+        html = BeautifulSoup((tmp_path / page).read_text(), "html.parser")
+        assert [(image["alt"], PIXEL in image["src"]) for image in html.find_all("img")] == [("A pixel.", True)]
+    student.main(["--folder", str(folder), "--out", str(tmp_path / "student")])
+    for edition in ("course/00_a.ipynb", "course/00_a.html", "slides/00_a.html", "student/notebooks/00_a.ipynb"):
+        assert '"model_id"' not in (tmp_path / edition).read_text(), edition
+
+
 @pytest.mark.parametrize(
     "text, promise, minutes",
     [

@@ -1,12 +1,14 @@
 """Models of the course, one file each, all made with the shape of an image and sensible defaults for the rest."""
 
 from course_utils.models.base import AutoregressiveModel, DensityModel
+from course_utils.models.diagonal_bilstm import DiagonalBiLSTM
 from course_utils.models.fvsbn import FVSBN
 from course_utils.models.gan import Discriminator, Generator
 from course_utils.models.gated_pixel_cnn import GatedPixelCNN
 from course_utils.models.image_gpt import ImageGPT
 from course_utils.models.made import MADE
 from course_utils.models.pixel_cnn import PixelCNN
+from course_utils.models.row_lstm import RowLSTM
 from course_utils.models.vae import VAE
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "DensityModel",
     "FVSBN",
     "MADE",
+    "RowLSTM",
+    "DiagonalBiLSTM",
     "PixelCNN",
     "GatedPixelCNN",
     "ImageGPT",

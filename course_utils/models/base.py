@@ -163,7 +163,8 @@ class AutoregressiveModel(DensityModel):
             known = known.to(x.device).expand(x.shape)
         except RuntimeError:
             raise ValueError(f"known must broadcast to x, got {tuple(known.shape)} for x {tuple(x.shape)}") from None
-        x = torch.where(known, x, 0)  # so that nothing can be read off pixels that are not given, even by a wrong mask
+        # so that nothing can be read off pixels that are not given, even by a wrong mask
+        x = torch.where(known, x, 0).contiguous()
         need_values(x, self)
         if not len(x):
             return x

@@ -18,7 +18,17 @@ from course_utils.distributions import (
     gaussian,
     palette,
 )
-from course_utils.models import FVSBN, MADE, AutoregressiveModel, DensityModel, GatedPixelCNN, ImageGPT, PixelCNN
+from course_utils.models import (
+    FVSBN,
+    MADE,
+    AutoregressiveModel,
+    DensityModel,
+    DiagonalBiLSTM,
+    GatedPixelCNN,
+    ImageGPT,
+    PixelCNN,
+    RowLSTM,
+)
 from course_utils.models.base import evaluating, join_features, split_params
 
 MODELS = {
@@ -28,6 +38,8 @@ MODELS = {
     "MADE, deep": lambda shape, distribution=None: MADE(shape, (24, 33), distribution),
     "MADE, permuted": lambda shape, distribution=None: MADE(shape, (40, 30), distribution, permutation(shape)),
     "PixelCNN": lambda shape, distribution=None: PixelCNN(shape, 12, 2, distribution),
+    "RowLSTM": lambda shape, distribution=None: RowLSTM(shape, 12, 2, distribution),
+    "DiagonalBiLSTM": lambda shape, distribution=None: DiagonalBiLSTM(shape, 16, 2, distribution),
     "ImageGPT": lambda shape, distribution=None: ImageGPT(shape, 16, 2, 2, distribution),
     "GatedPixelCNN": lambda shape, distribution=None: GatedPixelCNN(shape, 15, 3, distribution),
 }
@@ -41,6 +53,9 @@ FAMILIES = {
     "palette": palette(4),
 }
 COLOUR_FAMILIES = {name: family for name, family in FAMILIES.items() if not family.tokens}  # of several channels
+# A pixel depends on all pixels before it, but for these models, whose view grows with their depth: what each of them
+# sees is asserted place by place in its own file.
+SEE_A_PART = {"PixelCNN", "GatedPixelCNN", "RowLSTM"}
 each_model = pytest.mark.parametrize("name", MODELS)
 each_family = pytest.mark.parametrize("family", COLOUR_FAMILIES.values(), ids=COLOUR_FAMILIES.keys())
 
@@ -133,6 +148,18 @@ def test_jacobian_is_the_full_strictly_lower_triangle_in_the_models_order(name, 
     order = flat_order(model)
     dependent = jacobian[order][:, order] > 0
     assert torch.equal(dependent, torch.ones_like(dependent).tril(-1))
+
+
+@each_model
+def test_on_a_larger_image_a_pixel_sees_all_pixels_before_it_or_a_part_by_design(name):
+    model = scrambled(name, (1, 6, 9)).double()
+    params, order = parameters_of_conditionals(model), flat_order(model)
+    jacobian = sum(torch.autograd.functional.jacobian(params, x[None].double()) for x in random_images(model, 3))
+    dependent = jacobian.flatten(4).abs().sum((0, 2, 3))[order][:, order] > 0
+    before = torch.ones_like(dependent).tril(-1)
+    assert not (dependent & ~before).any()
+    assert dependent.diagonal(-1).view(-1)[torch.arange(53) % 9 != 8].all()  # at least the left neighbour
+    assert torch.equal(dependent, before) == (name not in SEE_A_PART)
 
 
 @each_model
@@ -444,6 +471,15 @@ def test_complete_keeps_given_pixels_and_draws_the_others(name, mask, family):
     hidden = torch.where(everywhere, x, math.nan)  # what is not given cannot matter
     assert torch.equal(model.complete(hidden, known, generator=torch.Generator().manual_seed(0)), results[0])
     family.check(results[0], shape)
+
+
+@each_model
+def test_complete_takes_pictures_that_lie_in_memory_in_another_order(name):
+    model = scrambled(name, (3, 2, 4))
+    x, known = random_images(model, 3), torch.rand(2, 4, generator=torch.Generator().manual_seed(0)) < 0.5
+    channels_last = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    drawn = [model.complete(p, known, generator=torch.Generator().manual_seed(0)) for p in (x, channels_last)]
+    assert torch.equal(*drawn)
 
 
 @each_model
