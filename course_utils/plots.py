@@ -121,22 +121,28 @@ def matrix(ax: plt.Axes, values: Tensor, title: str, xlabel: str, ylabel: str) -
 
 
 def receptive_field(ax: plt.Axes, seen: Tensor, row: int, column: int, title: str) -> None:
-    """Which pixels a prediction sees: blue seen, orange earlier and not seen, grey later; a cross where it stands.
+    """Which pixels a prediction sees: blue seen, grey earlier and not seen, white later; a star where it stands.
+
+    A later pixel that is seen, its own included, is orange: a leak.
 
     Args:
-        seen: (H, W), above 0 where the prediction at (row, column) depends on the pixel. A later pixel that is seen
-            is drawn blue too: that is a leak.
+        seen: (H, W), above 0 where the prediction at (row, column) depends on the pixel.
     """
     height, width = seen.shape
+    seen = seen.detach().cpu() > 0
     before = torch.arange(height * width).view(height, width) < row * width + column
-    picture = torch.full((height, width, 3), 0.85)
-    picture[before] = torch.tensor(to_rgb(COLOURS["wrong"]))
-    picture[seen.detach().cpu() > 0] = torch.tensor(to_rgb(COLOURS["autoregressive"]))
+    picture = torch.ones(height, width, 3)
+    for where, colour in (
+        (before & ~seen, "#BBBBBB"),
+        (before & seen, COLOURS["autoregressive"]),
+        (~before & seen, COLOURS["wrong"]),
+    ):
+        picture[where] = torch.tensor(to_rgb(colour))
     ax.imshow(picture)
-    ax.plot(column, row, "x", color="black", markersize=9, markeredgewidth=2)
+    ax.plot(column, row, "k*", markersize=10)
     ax.set_xticks(torch.arange(width + 1) - 0.5, minor=True)
     ax.set_yticks(torch.arange(height + 1) - 0.5, minor=True)
-    ax.grid(which="minor", color="white", linewidth=0.6)
+    ax.grid(which="minor", color="#DDDDDD", linewidth=0.6)
     ax.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
     ax.spines[:].set_visible(False)
     ax.set_title(title, fontsize=12)
