@@ -1,10 +1,11 @@
 """How much faster is incremental sampling than evaluating the whole network for each pixel?
 
-    python benchmarks/sampling.py [--images 16] [--pairs 3] [--device cpu]
+    python benchmarks/sampling.py [--images 16] [--pairs 3] [--device cpu] [--only GatedPixelCNN]
     MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000 python benchmarks/sampling.py --label kept
 
-A PixelCNN of 32 channels and 5 residual layers (72,513 parameters) draws binary 28 x 28 images from the same uniforms
-both ways, in turns; the images must be equal in every pixel. Writes results/sampling_<device>[_label].json.
+Every autoregressive model draws binary 28 x 28 images from the same uniforms both ways, in turns; the images must be
+equal in every pixel. The slowest two, whose naive loop takes minutes, are timed once. Writes
+results/sampling_<device>[_label].json, and keeps the rows of models that it did not run.
 
 The naive loop allocates its large activations anew for every pixel. Where the C library gives such memory back at once
 and the machine is slow to hand it out again, that alone can double its time and more; the second command keeps the
@@ -12,12 +13,13 @@ memory (glibc) and so shows the ratio of the computations.
 """
 
 import argparse
+import json
 import sys
 
 import torch
-from _common import in_turns, machine, store
+from _common import RESULTS, in_turns, machine, store
 
-from course_utils.models import FVSBN, MADE, PixelCNN
+from course_utils.models import FVSBN, MADE, DiagonalBiLSTM, GatedPixelCNN, ImageGPT, PixelCNN, RowLSTM
 
 
 def main() -> None:
@@ -27,37 +29,47 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--label", default="", help="added to the name of the results file")
+    parser.add_argument("--only", default="", help="models whose name begins so")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    shape, rows = (1, 28, 28), {}
-    for name, make in {
-        "PixelCNN(channels=32, layers=5)": lambda: PixelCNN(shape, channels=32, layers=5),
-        "MADE(hidden=(500, 500))": lambda: MADE(shape, hidden=(500, 500)),
-        "FVSBN()": lambda: FVSBN(shape),
+    stored = "_".join(part for part in ("sampling", options.device, options.label) if part)
+    path, shape = RESULTS / f"{stored}.json", (1, 28, 28)
+    rows = json.loads(path.read_text())["rows"] if path.exists() and options.only else {}
+    for name, (make, pairs) in {
+        "PixelCNN(channels=32, layers=5)": (lambda: PixelCNN(shape, channels=32, layers=5), options.pairs),
+        "GatedPixelCNN(channels=32, layers=5)": (lambda: GatedPixelCNN(shape, channels=32, layers=5), options.pairs),
+        "RowLSTM(channels=32, layers=2)": (lambda: RowLSTM(shape, channels=32, layers=2), options.pairs),
+        "MADE(hidden=(500, 500))": (lambda: MADE(shape, hidden=(500, 500)), options.pairs),
+        "FVSBN()": (lambda: FVSBN(shape), options.pairs),
+        "DiagonalBiLSTM(channels=32, layers=2)": (lambda: DiagonalBiLSTM(shape, channels=32, layers=2), 1),
+        "ImageGPT(channels=32, layers=2)": (lambda: ImageGPT(shape, channels=32, layers=2), 1),
     }.items():
+        if not name.startswith(options.only):
+            continue
         torch.manual_seed(0)
         model = make().to(options.device)
 
         def draw(cached: bool, model=model) -> torch.Tensor:
             return model.sample(options.images, cached=cached, generator=torch.Generator().manual_seed(0))
 
-        different = int((draw(cached=True) != draw(cached=False)).sum())
+        slow = draw(cached=False)
+        different = int((draw(cached=True) != slow).sum())
         if different and options.device == "cpu":  # elsewhere the two may add in another order, and round differently
             sys.exit(f"{name}: {different} pixels differ between the two ways, and none should")
-        times = in_turns(lambda: draw(cached=False), lambda: draw(cached=True), options.pairs)  # noqa: B023
+        times = in_turns(lambda: draw(cached=False), lambda: draw(cached=True), pairs)  # noqa: B023
         rows[name] = times | {
             "images": options.images,
             "pixels_that_differ": different,
             "parameters": sum(p.numel() for p in model.parameters()),
         }
         print(
-            f"{name:<32} naive {times['slow_s']:7.2f} s · incremental {times['fast_s']:6.3f} s · "
+            f"{name:<38} naive {times['slow_s']:7.2f} s · incremental {times['fast_s']:6.3f} s · "
             f"ratio {times['ratio']:5.0f} ({times['ratio_min']:.0f} to {times['ratio_max']:.0f}) · "
             f"{different} of {options.images * 784:,} pixels differ"
         )
-    name = "_".join(part for part in ("sampling", options.device, options.label) if part)
-    print(f"stored in {store(name, {'machine': machine(), 'rows': rows})}")
+        store(stored, {"machine": machine(), "rows": rows})
+    print(f"stored in {path}")
 
 
 if __name__ == "__main__":

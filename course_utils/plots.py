@@ -140,6 +140,7 @@ def receptive_field(ax: plt.Axes, seen: Tensor, row: int, column: int, title: st
         picture[where] = torch.tensor(to_rgb(colour))
     ax.imshow(picture)
     ax.plot(column, row, "k*", markersize=10)
+    ax.set(xticks=[], yticks=[])  # where a major tick is, the minor one and its line would be left out
     ax.set_xticks(torch.arange(width + 1) - 0.5, minor=True)
     ax.set_yticks(torch.arange(height + 1) - 0.5, minor=True)
     ax.grid(which="minor", color="#DDDDDD", linewidth=0.6)

@@ -90,12 +90,11 @@ class GatedPixelCNN(AutoregressiveModel):
             newest = h, w
             if c == 0:
                 down.advance()
-            above, features = down.read(h, w), 0  # (layers, 2p, n * B)
-            for i, layer in enumerate(self.layers):
-                if i:
-                    left[i].write(h, w, features)
-                update = expand[i](gate(left[i].read(h, w) + above[i], 0))
-                features = features + update if layer.residual else update
+            features = expand[0](gate(left[0].read(h, w) + down.given[0], 0))  # (p, n * B)
+            taps, place = left[-1].places(h, w)  # the same in all layers but the first
+            for conv, out, given in zip(left[1:], expand[1:], down.given[1:], strict=True):
+                conv.remember(place, features)
+                features = features + out(gate(conv.product(conv.gather(taps)) + given, 0))
             params = output(hidden(features.relu()).relu_())  # (C * P, n * B)
             return self.pixels(params.view(channels, -1, len(h), len(x))[c].permute(2, 1, 0))
 
@@ -148,53 +147,53 @@ def shift_down(features: Tensor) -> Tensor:
 class VerticalStack:
     """The vertical stack of a network, a column at a time, and what it gives to the horizontal stack.
 
-    At the time when pixel (h, w) is drawn, layer l computes its features at (h, w + ahead[l]); the layer after it looks
-    ``ahead[l] - ahead[l + 1]`` columns to the right of that, and the first one at pixels of the row above, which are
-    drawn by then.
+    Pixels are drawn group by group. When group t is due, layer l computes its features for group t + ahead[l]: that is
+    ``ahead[l]`` columns further right in the same rows. The layer after it looks ``ahead[l] - ahead[l + 1]`` columns to
+    the right of its own place, and the first one at pixels of the row above, which are drawn by then.
+
+    Attributes:
+        given: for each layer what it gives to the group that is due, (2p, n * B).
     """
 
     def __init__(self, layers: nn.ModuleList, batch: int, height: int, width: int):
-        self.convs, self.links, self.ahead = [], [], []
         weight = layers[0].v_conv.weight
         reach = sum(layer.kernel_size // 2 for layer in layers)
-        self.front = [(h, w) for _, h, w in wavefront((1, height, width), reach, weight.device, every=True)]
-        self.due = (time for time, (h, _) in enumerate(self.front) if len(h))
-        self.time, self.width = -reach, width
+        self.groups = [(h, w) for _, h, w in wavefront((1, height, width), reach, weight.device, every=True)]
+        self.due = (time for time, (h, _) in enumerate(self.groups) if len(h))
+        self.time, self.ahead, self.convs = -reach, [], []
         for layer in layers:
             reach -= layer.kernel_size // 2
-            taps = torch.ones(layer.v_conv.kernel_size, dtype=torch.bool, device=weight.device)
-            sizes = batch, height + 1, width  # one row more: the input is written a row lower than it stands
-            conv = IncrementalConv(layer.v_conv.weight, layer.v_conv.bias, taps, layer.kernel_size // 2, *sizes)
-            link = layer.v_to_h.weight[:, :, 0, 0]  # a product after a product: one product
-            self.links.append((torch.addmv(layer.v_to_h.bias, link, layer.v_conv.bias)[:, None], link @ conv.weight))
-            self.convs.append(conv)
             self.ahead.append(reach)
-        self.given = weight.new_zeros(len(layers), link.shape[0], height * width, batch)
+            link, taps = layer.v_to_h.weight[:, :, 0, 0], torch.ones(layer.v_conv.kernel_size, dtype=torch.bool)
+            # what goes on in this stack, and what goes to the other: a product after a product is one product
+            both = torch.cat([layer.v_conv.weight, torch.einsum("oi,i...->o...", link, layer.v_conv.weight)])
+            bias = torch.cat([layer.v_conv.bias, torch.addmv(layer.v_to_h.bias, link, layer.v_conv.bias)])
+            sizes = batch, height + 1, width  # one row more: the input is written a row lower than it stands
+            self.convs.append(IncrementalConv(both, bias, taps.to(weight.device), layer.kernel_size // 2, *sizes))
+        self.places = [self.convs[-1].places(h, w) for h, w in self.groups]  # the same in all layers but the first
+        self.computed = [{} for _ in layers]  # by group, until it is due
+        self.given: list[Tensor] = []
 
     def write(self, h: Tensor, w: Tensor, values: Tensor) -> None:
         """Remember the encoded pixels (in, n * B) at rows h (n,) and columns w (n,)."""
         self.convs[0].write(h + 1, w, values)
 
-    def read(self, h: Tensor, w: Tensor) -> Tensor:
-        """What each layer gives to the horizontal stack at these pixels, (layers, 2p, n * B)."""
-        return self.given.index_select(2, h * self.width + w).flatten(2)
-
     def advance(self) -> None:
-        """Compute what the next group of pixels will read."""
+        """Go on to the next group, with all that is to be computed before it."""
         until = next(self.due)
         while self.time <= until:
             for i, ahead in enumerate(self.ahead):
-                if 0 <= self.time + ahead < len(self.front):
-                    self._compute(i, *self.front[self.time + ahead])
+                group = self.time + ahead
+                if 0 <= group < len(self.groups) and len(self.groups[group][0]):
+                    self.computed[i][group] = self._compute(i, group)
             self.time += 1
+        self.given = [computed.pop(until) for computed in self.computed]
 
-    def _compute(self, i: int, h: Tensor, w: Tensor) -> None:
-        """Layer i at these pixels, which may be none."""
-        if not len(h):
-            return
+    def _compute(self, i: int, group: int) -> Tensor:
+        """Layer i for a group; returns what it gives to the horizontal stack."""
         conv = self.convs[i]
-        seen = conv.gather(h, w)
-        linked = torch.addmm(*self.links[i], seen)
-        self.given[i].index_copy_(1, h * self.width + w, linked.view(len(linked), len(h), -1))
+        taps = self.places[group][0] if i else conv.places(*self.groups[group])[0]
+        v, given = conv.product(conv.gather(taps)).chunk(2)  # (2p, n * B) each
         if i + 1 < len(self.convs):
-            self.convs[i + 1].write(h, w, gate(torch.addmm(conv.bias, conv.weight, seen), 0))
+            self.convs[i + 1].remember(self.places[group][1], gate(v, 0))
+        return given

@@ -120,19 +120,33 @@ class IncrementalConv:
         taps = conv.mask[:, :, :rows, :columns].flatten(0, 1).any(0)
         return cls(conv.live_weight(), conv.bias, taps, conv.kernel_size[1] // 2, batch, height, width)
 
+    def places(self, h: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """Where in memory the taps of pixels at rows h (n,) and columns w (n,) lie, (T * n,), and the pixels, (n,).
+
+        The same for all convolutions of one kernel and image size, which can share them.
+        """
+        corner = h * self.padded + w
+        return (self.taps + corner).flatten(), corner + (self.above * self.padded + self.left)
+
+    def remember(self, place: Tensor, features: Tensor) -> None:
+        """Write the features (in, n * B) of pixels to their places (n,)."""
+        self.memory.index_copy_(1, place, features.view(len(features), len(place), -1))
+
+    def gather(self, taps: Tensor) -> Tensor:
+        """What the taps at these places see, (in * T, n * B)."""
+        return self.memory.index_select(1, taps).view(self.weight.shape[1], -1)
+
+    def product(self, seen: Tensor) -> Tensor:
+        """The convolution's output (out, n * B) from what its taps see."""
+        return torch.addmm(self.bias, self.weight, seen)
+
     def write(self, h: Tensor, w: Tensor, features: Tensor) -> None:
         """Remember the features (in, n * B) of the pixels at rows h (n,) and columns w (n,)."""
-        cells = (h + self.above) * self.padded + w + self.left
-        self.memory.index_copy_(1, cells, features.view(len(features), len(cells), -1))
-
-    def gather(self, h: Tensor, w: Tensor) -> Tensor:
-        """What the taps see at these pixels, (in * T, n * B)."""
-        cells = (self.taps + h * self.padded + w).flatten()  # (T * n,)
-        return self.memory.index_select(1, cells).view(self.weight.shape[1], -1)
+        self.remember(self.places(h, w)[1], features)
 
     def read(self, h: Tensor, w: Tensor) -> Tensor:
         """The convolution's output (out, n * B) at these pixels."""
-        return torch.addmm(self.bias, self.weight, self.gather(h, w))
+        return self.product(self.gather(self.places(h, w)[0]))
 
 
 class PointwiseConv:

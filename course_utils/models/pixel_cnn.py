@@ -62,9 +62,10 @@ class PixelCNN(AutoregressiveModel):
                 first.write(*newest, values.permute(1, 3, 2, 0).flatten(0, 1).flatten(1))
             newest = h, w
             features = first.read(h, w)  # (2h, n * B)
+            taps, place = blocks[0][1].places(h, w)  # the same in all blocks
             for reduce, see, expand in blocks:
-                see.write(h, w, reduce(features.relu()).relu_())
-                features += expand(see.read(h, w).relu_())
+                see.remember(place, reduce(features.relu()).relu_())
+                features += expand(see.product(see.gather(taps)).relu_())
             params = output(hidden(features.relu_()).relu_())  # (C * P, n * B)
             return self.pixels(params.view(channels, -1, len(h), len(x))[c].permute(2, 1, 0))
 

@@ -5,7 +5,7 @@ import torch
 
 from course_utils.distributions import categorical, discretized_logistic_mixture, palette
 from course_utils.models import GatedPixelCNN
-from course_utils.models.gated_pixel_cnn import gate, shift_down
+from course_utils.models.gated_pixel_cnn import GatedLayer, gate, shift_down
 
 
 def scrambled(model, seed=0):
@@ -110,6 +110,26 @@ def test_dropout_is_for_training_only():
     assert not torch.equal(model.log_prob(x), model.log_prob(x))
     model.eval()
     assert torch.equal(model.log_prob(x), model.log_prob(x))
+
+
+def test_dropout_drops_whole_maps_in_both_stacks():
+    layer = GatedLayer("B", 40, 40, 3, 1, dropout=0.5)
+    for conv in (layer.v_conv, layer.h_conv):  # gated features of about 0.76 * 0.73 everywhere
+        torch.nn.init.zeros_(conv.weight)
+        torch.nn.init.ones_(conv.bias)
+    torch.nn.init.zeros_(layer.v_to_h.weight)
+    torch.nn.init.zeros_(layer.v_to_h.bias)
+    layer.h_out.weight.data = torch.eye(40)[:, :, None, None]
+    torch.nn.init.zeros_(layer.h_out.bias)
+    torch.manual_seed(0)
+    v, h = layer(torch.zeros(1, 40, 4, 5), torch.zeros(1, 40, 4, 5))
+    for features in (v, h):
+        zero = (features[0] == 0).flatten(1)
+        assert torch.equal(zero.any(1), zero.all(1))  # a map is dropped as a whole or not at all
+        assert 8 < zero.all(1).sum() < 32
+    layer.eval()
+    v, h = layer(torch.zeros(1, 40, 4, 5), torch.zeros(1, 40, 4, 5))
+    assert (v > 0).all() and (h > 0).all()
 
 
 @pytest.mark.parametrize(
