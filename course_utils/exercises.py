@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_utils.models import PixelCNN
+
 Wrong = Sequence[tuple[Callable, str]]  # functions that make a usual mistake, and what to say of it
 Raised = Sequence[tuple[str, str]]  # parts of an error's message, and what to say of it
 
@@ -279,6 +281,593 @@ def mean_nll(answer: Callable) -> None:
     raised = [("stack expects each tensor to be equal size", "the last batch is shorter: use torch.cat")]
     right = lambda batches: torch.cat(batches).mean()  # noqa: E731
     _judge(answer, right, cases, wrong, "Every image counts once, whatever batch it was in.", raised)
+
+
+# --- 02_pixel_rnn ----------------------------------------------------------------------------------------------------
+
+
+def skew(answer: Callable) -> None:
+    """Exercise 02.1: row r of a map (H, W) moved r places to the right, (H, H + W - 1)."""
+
+    def moved(places: Callable, width: Callable) -> Callable:
+        """Row r is moved by places(r, H), in a map of width(H, W) columns."""
+
+        def move(x):
+            y = x.new_zeros(len(x), width(*x.shape))
+            for r, row in enumerate(x):
+                start = places(r, len(x))
+                y[r, start : start + len(row)] = row
+            return y
+
+        return move
+
+    def fits(height, width):
+        return height + width - 1
+
+    too_narrow = "the last row moves by H - 1 places, so H + W - 1 columns are needed"
+    wrong = [
+        (moved(lambda r, height: height - 1 - r, fits), "turned round: the first row stays, the last moves furthest"),
+        (
+            moved(lambda r, height: r, lambda h, w: h + w),
+            "one column too many: the last row moves by H - 1 places only",
+        ),
+        (moved(lambda r, height: r + 1, lambda h, w: h + w), "row 0 should stay where it is"),
+        (moved(lambda r, height: 0, fits), "the map is wide enough, but no row has moved"),
+        (
+            lambda x: torch.stack([row.roll(r) for r, row in enumerate(x)]),
+            f"what is rolled out on the right comes back on the left: {too_narrow}",
+        ),
+        (
+            lambda x: torch.stack([F.pad(row, (r, 0))[: len(row)] for r, row in enumerate(x)]),
+            f"pixels are pushed out on the right: {too_narrow}",
+        ),
+        (
+            lambda x: moved(lambda r, height: r, fits)(x.T).T,
+            "columns moved down; it is the rows that move, to the right",
+        ),
+    ]
+    cases = [(torch.arange(1, 13).view(3, 4),), (torch.arange(1.0, 11.0).view(5, 2),), (torch.ones(1, 3),)]
+    raised = [("must match the existing size", too_narrow), ("equal size", "each row needs zeros on both sides")]
+    right = moved(lambda r, height: r, fits)
+    _judge(answer, right, cases, wrong, "Each diagonal is a column now: one step of the recurrence.", raised)
+
+
+def lstm_step(answer: Callable) -> None:
+    """Exercise 02.2: state and memory of an LSTM from its gates (4h, N), in the order o, f, i, g, and its memory."""
+
+    def step(order="ofig", content=torch.tanh, shown=torch.tanh, squash=torch.sigmoid, old=False, swap=False):
+        def answer(gates, c):
+            parts = dict(zip(order, gates.chunk(4), strict=True))
+            new = squash(parts["f"]) * c + squash(parts["i"]) * content(parts["g"])
+            h = squash(parts["o"]) * shown(c if old else new)
+            return (new, h) if swap else (h, new)
+
+        return answer
+
+    def plain(t):
+        return t
+
+    right = step()
+    wrong = [
+        (step(swap=True), "the values are right: the state h comes first, then the memory c"),
+        (step("ifgo"), "that is the order of torch.nn.LSTM; here it is o, f, i, g"),
+        (step("oifg"), "f and i are exchanged: f keeps the old memory, i lets new content in"),
+        (step("fiog"), "the gates are mixed up: the first quarter is o, then come f, i and g"),
+        (step(content=torch.sigmoid), "g is content, not a gate: it may be negative, so tanh"),
+        (step(content=plain), "the content g is not squashed: tanh(g)"),
+        (step(shown=plain), "the state shows tanh(c), not c: else it grows without bound"),
+        (step(shown=torch.sigmoid), "the state shows tanh(c), not sigmoid(c)"),
+        (step(old=True), "the state shows the *new* memory"),
+        (step(squash=plain), "the gates come as any numbers: a sigmoid makes them shares between 0 and 1"),
+        (step(squash=torch.tanh), "gates are shares between 0 and 1: sigmoid; tanh is for content"),
+        (lambda gates, c: right(gates, c)[0], "only the state; the next step needs the memory too: return h, c"),
+        (lambda gates, c: right(gates, c)[1], "only the memory; return h, c"),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = [(2 * torch.randn(4 * h, n, generator=g), torch.randn(h, n, generator=g)) for h, n in ((3, 5), (1, 2))]
+    raised = [("size of tensor", "gates (4h, N) fall into four parts along the *first* axis: gates.chunk(4)")]
+    _judge(answer, right, cases, wrong, "Four gates, two sums: all there is to it.", raised)
+
+
+def merge(answer: Callable) -> None:
+    """Exercise 02.3: the sum of both directions, the second mirrored back and moved down by one row."""
+
+    def down(x, rows=1):
+        return F.pad(x, (0, 0, rows, -rows))
+
+    def added(place: Callable) -> Callable:
+        return lambda left, right: left + place(right)
+
+    right_one = added(lambda right: down(right.flip(-1)))
+    wrong = [
+        (added(lambda right: right), "two things: mirror right back, and move it down by one row"),
+        (
+            added(lambda right: right.flip(-1)),
+            "mirrored back, but not moved down: it has seen its own row to the end, the pixel itself included",
+        ),
+        (added(down), "moved down, but not mirrored back: no leak, but each pixel gets what its mirror image has seen"),
+        (
+            added(lambda right: right.flip(-1).roll(1, 2)),
+            "roll brings the last row round to the first, and the last row has seen the whole picture",
+        ),
+        (added(lambda right: down(right.flip(-1), -1)), "moved up: now each row gets what the next one has seen"),
+        (added(lambda right: down(right.flip(-1), 2)), "by two rows: the row above is no longer seen in full"),
+        (added(lambda right: F.pad(right.flip(-1), (1, -1))), "moved to the right: rows are dimension 2"),
+        (added(lambda right: right.flip(-1).roll(1, 3)), "rolled along the row: rows are dimension 2"),
+        (added(lambda right: down(right.flip(2))), "upside down: the map was mirrored along its rows, dimension 3"),
+        (added(lambda right: right.flip(2)), "upside down: the map was mirrored along its rows, dimension 3"),
+        (lambda left, right: down(left + right.flip(-1)), "left must stay: it knows what is to the left in its row"),
+        (lambda left, right: down(left) + right.flip(-1), "the wrong one: right has seen its own row to the end"),
+        (lambda left, right: left, "right is not used: nothing above and to the right is seen"),
+    ]
+    g = torch.Generator().manual_seed(0)
+    shapes = ((2, 3, 4, 5), (1, 2, 2, 3))
+    cases = [(torch.randn(shape, generator=g), torch.randn(shape, generator=g)) for shape in shapes]
+    raised = [("size of tensor", "after the move there must be H rows again: one comes in at the top, the last goes")]
+    moral = "What the second direction saw in a row belongs to the row below."
+    _judge(answer, right_one, cases, wrong, moral, raised)
+
+
+def state_to_state(answer: Callable) -> None:
+    """Exercise 02.4: state-to-state of a Row LSTM, an unmasked convolution along the row above."""
+
+    def conv(live: Callable) -> Callable:
+        """Tap j of k is used where live(j, k // 2)."""
+
+        def answer(weight, hidden):
+            k = weight.shape[2]
+            mask = torch.tensor([live(j, k // 2) for j in range(k)])
+            return F.conv1d(hidden, weight * mask, padding=k // 2)
+
+        return answer
+
+    right = conv(lambda j, centre: True)
+    wrong = [
+        (
+            conv(le),
+            "what lies to the right in the row above is known and still hidden: most of the right side is lost",
+        ),
+        (conv(lt), "the pixel above and what lies to its right are known: they need not be hidden"),
+        (conv(ge), "now the left is hidden: no tap need be"),
+        (conv(gt), "now the left is hidden, and the pixel above: no tap need be"),
+        (conv(lambda j, centre: j != centre), "the pixel above is known, too: no tap need be hidden"),
+        (lambda weight, hidden: F.conv1d(hidden, weight), "the row must keep its width: pad k // 2 on both sides"),
+        (
+            lambda weight, hidden: F.conv1d(F.pad(hidden, (weight.shape[2] - 1, 0)), weight),
+            "all padding is on the left: the kernel then ends above the pixel and never sees the right",
+        ),
+        (
+            lambda weight, hidden: right(weight.flip(2), hidden),
+            "the kernel is mirrored: F.conv1d needs no flip",
+        ),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = [(torch.randn(8, 2, k, generator=g), torch.randn(3, 2, 9, generator=g)) for k in (3, 5)]
+    raised = [("Kernel size can't be greater", "weight is the second argument of F.conv1d, hidden the first")]
+    moral = "A mask too few leaks, and the alarms ring; a mask too many only blinds, and none does."
+    _judge(answer, right, cases, wrong, moral, raised)
+
+
+def completion_nats(answer: Callable) -> None:
+    """Exercise 02.5: nats of each completion, -sum of log p over the unknown pixels, shape (B,)."""
+    each = (1, 2, 3)
+    given = "those are the *given* pixels: nobody had to draw them"
+    unit = "a mean has another unit: log-probabilities add up over pixels"
+    wrong = [
+        (lambda log_probs, known: -(log_probs * known).mean(each), f"two things: {given}; and {unit}"),
+        (lambda log_probs, known: -(log_probs * known).sum(each), given),
+        (lambda log_probs, known: -(log_probs * ~known).mean(each), f"{unit}, and this one counts the given pixels"),
+        (lambda log_probs, known: -log_probs[:, ~known].mean(1), f"nats per unknown pixel: {unit}"),
+        (lambda log_probs, known: -log_probs.sum(each), "that is the price of the whole picture"),
+        (lambda log_probs, known: (log_probs * ~known).sum(each), "the sign: a price is not negative"),
+        (lambda log_probs, known: -(log_probs * ~known).sum(), "one number for all; one for each picture is asked for"),
+        (lambda log_probs, known: -(log_probs * ~known).sum(each).mean(), "one price for each picture, not their mean"),
+        (lambda log_probs, known: -(log_probs * ~known), "one number a pixel: add them up for each picture"),
+    ]
+    g = torch.Generator().manual_seed(0)
+    shapes = ((4, 1, 3, 3), (2, 3, 2, 5))
+    cases = [(-3 * torch.rand(s, generator=g), torch.rand(s[1:], generator=g) < 0.4) for s in shapes]
+    raised = [("Subtraction, the `-` operator, with", "a bool mask is turned round by ~known")]
+    right = lambda log_probs, known: -(log_probs * ~known).sum(each)  # noqa: E731
+    moral = "Given pixels are free, and prices add up: so completions of equal beginnings can be compared."
+    _judge(answer, right, cases, wrong, moral, raised)
+
+
+# --- 03_pixel_cnn ----------------------------------------------------------------------------------------------------
+
+
+def causal_mask(answer: Callable) -> None:
+    """Exercise 03.1: the mask (k, k) of a masked convolution, kind "A" or "B"."""
+
+    def mask(right: Callable) -> Callable:
+        """True at (row, column) where right(place in reading order, centre's place) holds."""
+        return lambda kind, k: right(kind, torch.arange(k * k).view(k, k), k * k // 2)
+
+    right = mask(lambda kind, place, centre: place < centre + (kind == "B"))
+    wrong = [
+        (right, "the values are right, the dtype is not: bool is asked for"),
+        (mask(lambda kind, place, centre: place < centre + (kind == "A")), "A and B are swapped: A hides the centre"),
+        (mask(lambda kind, place, centre: place < centre), "mask B sees the centre, and this one never does"),
+        (mask(lambda kind, place, centre: place <= centre), "mask A must not see the centre"),
+        (mask(lambda kind, place, centre: place > centre - (kind == "B")), "turned round: True should mean 'may see'"),
+        (
+            lambda kind, k: (torch.arange(k)[:, None] < k // 2).expand(k, k),
+            "the rows above are right; the pixels to the left in the same row are missing",
+        ),
+        (
+            lambda kind, k: (torch.arange(k)[:, None] <= k // 2).expand(k, k),
+            "the whole row of the centre is open: what lies right of the pixel comes later",
+        ),
+        (
+            lambda kind, k: torch.ones(k, k).tril(0 if kind == "B" else -1).bool(),
+            "that is a triangle: reading order is row by row, so all of the rows above is open",
+        ),
+        (lambda kind, k: right(kind, k).T, "transposed: rows come first"),
+        (
+            mask(lambda kind, place, centre: place < (kind == "B")),
+            "count from the centre, which is place k // 2, k // 2",
+        ),
+        (
+            lambda kind, k: torch.outer(torch.arange(k) <= k // 2, torch.arange(k) < k // 2 + (kind == "B")),
+            "in the rows above, what lies to the right has been read too",
+        ),
+    ]
+    cases = [(kind, k) for k in (3, 5, 7, 1) for kind in "AB"]
+    _judge(answer, right, cases, wrong, "A for the first layer, B for all others.", view=lambda m: m)
+
+
+def rightmost(answer: Callable) -> None:
+    """Exercise 03.2: columns to the right that a masked stack sees in row r above, at most."""
+    right = lambda r, first, kernel: first // 2 + (r - 1) * (kernel // 2)  # noqa: E731
+    wrong = [
+        (lambda r, first, kernel: r + 2, "right for a first layer of 7 and layers of 3; use first and kernel"),
+        (
+            lambda r, first, kernel: first // 2 + r - 1,
+            "right for layers of 3; each row buys kernel // 2 columns",
+        ),
+        (lambda r, first, kernel: first // 2 + r, "r - 1 rows are left, and each allows kernel // 2 columns more"),
+        (
+            lambda r, first, kernel: first // 2 + (r - 1) * kernel // 2,
+            "brackets: (r - 1) * (kernel // 2), half of one kernel for each row",
+        ),
+        (
+            lambda r, first, kernel: first // 2 + r * (kernel // 2),
+            "the first layer has gone up one row already: r - 1 rows are left for the others",
+        ),
+        (lambda r, first, kernel: r * (kernel // 2), "the first layer reaches first // 2, not kernel // 2"),
+        (lambda r, first, kernel: first // 2, "the other layers look further right, too: one row up each"),
+        (lambda r, first, kernel: first // 2 + kernel // 2, "it grows with r: each further row allows one more step"),
+        (
+            lambda r, first, kernel: first + (r - 1) * kernel,
+            "a kernel of width k reaches k // 2 columns beyond its centre",
+        ),
+        (lambda r, first, kernel: first / 2 + (r - 1) * kernel / 2, "the reach is a whole number: k // 2"),
+        (
+            lambda r, first, kernel: first // 2 + (r - 1) * (first // 2),
+            "the first layer is used once; the others have kernel",
+        ),
+    ]
+    cases = [(1, 7, 3), (2, 7, 3), (5, 7, 3), (3, 3, 3), (4, 7, 7), (3, 9, 5)]
+    moral = "Each row further up buys kernel // 2 columns, and no depth buys more."
+    _judge(answer, right, cases, wrong, moral)
+
+
+def shift_down(answer: Callable) -> None:
+    """Exercise 03.3: move features (B, F, H, W) down by one row, zeros at the top."""
+
+    def cut(x: Tensor) -> Tensor:
+        return F.pad(x, (0, 0, 1, -1))
+
+    wrong = [
+        (
+            lambda features: features.roll(1, 2),
+            "the first row holds the last one: roll wraps round, and the top of the picture sees its bottom",
+        ),
+        (lambda features: features.roll(1, 3), "that moves columns, and wraps round"),
+        (lambda features: F.pad(features, (1, -1)), "that moves columns; rows are the third axis"),
+        (lambda features: F.pad(features, (0, 0, -1, 1)), "up instead of down: row h now holds row h + 1, the future"),
+        (lambda features: F.pad(features, (0, 0, 1, 0)), "one row too many: cut off the last one"),
+        (lambda features: features, "nothing has moved: the vertical stack sees its own row"),
+        (lambda features: features.roll(-1, 2), "up instead of down, and roll wraps round"),
+        (lambda features: F.pad(features, (0, 0, 2, -2)), "two rows down: the row directly above is not seen"),
+        (
+            lambda features: F.pad(features[:, :, 1:], (0, 0, 1, 0)),
+            "the rows stayed where they were: drop the last one, not the first",
+        ),
+        (
+            lambda features: torch.cat([features[:, :, :1], features[:, :, :-1]], 2),
+            "the first row must be zeros: here it sees itself",
+        ),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = [(torch.randn(2, 3, 4, 5, generator=g),), (torch.randn(1, 2, 3, 3, generator=g),)]
+    moral = "With roll it trains, too, and no error tells you: only the alarms of 01 do."
+    _judge(answer, cut, cases, wrong, moral)
+
+
+def mixes_images(answer: Callable) -> None:
+    """Exercise 03.4: does the log-probability of one image depend on the others in its batch? bool."""
+
+    def by_gradient(model: nn.Module, x: Tensor) -> bool:
+        x = x.clone().requires_grad_()
+        return bool((torch.autograd.grad(model.log_prob(x)[0], x)[0][1:] != 0).any())
+
+    def by_value(model: nn.Module, x: Tensor) -> bool:
+        return not torch.allclose(model.log_prob(x)[0], model.log_prob(x[:1])[0])
+
+    def of_all(model: nn.Module, x: Tensor, others: slice) -> bool:
+        x = x.clone().requires_grad_()
+        return bool((torch.autograd.grad(model.log_prob(x).sum(), x)[0][others] != 0).any())
+
+    def network(extra: nn.Module, training: bool = True) -> nn.Module:
+        model = PixelCNN((1, 4, 4), channels=6, layers=1)
+        model.hidden = nn.Sequential(model.hidden, extra)
+        return model.train(training)
+
+    wrong = [
+        (
+            lambda model, x: False,
+            "batch norm mixes images while it trains: leave the model in the mode it is in, and look at all images",
+        ),
+        (
+            lambda model, x: of_all(model, x, slice(None)),
+            "every model depends on its own image: derive log_prob(x)[0] alone, by the others, x[1:]",
+        ),
+        (
+            lambda model, x: any(isinstance(module, nn.BatchNorm2d) for module in model.modules()),
+            "in evaluation batch norm uses stored statistics, and other layers mix images too: ask for a derivative",
+        ),
+        (by_value, "dropout changes the value from call to call without mixing images: ask for a derivative"),
+    ]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        x = (torch.rand(5, 1, 4, 4) < 0.5).float()
+        modes = ((nn.Identity(), True), (nn.BatchNorm2d(6), True), (nn.Dropout(0.5), True), (nn.BatchNorm2d(6), False))
+        cases = [(network(extra, training), x) for extra, training in modes]
+        moral = "With batch norm in training mode the loss is not the likelihood of any distribution over images."
+        _judge(answer, by_gradient, cases, wrong, moral)
+
+
+# --- 04_colour -------------------------------------------------------------------------------------------------------
+
+
+def to_tokens(answer: Callable) -> None:
+    """Exercise 04.1: number of the nearest palette colour of each pixel, (B, 3, H, W) to (B, H, W)."""
+
+    def difference(x: Tensor, palette: Tensor) -> Tensor:
+        return x[:, None] - palette[None, :, :, None, None]  # (B, K, 3, H, W)
+
+    def by_rows(pixels: Callable) -> Callable:
+        """The right answer, if ``pixels`` gave a colour per row, in the order of the pixels."""
+        return lambda x, palette: torch.cdist(pixels(x), palette).argmin(1).view(len(x), *x.shape[2:])
+
+    right = lambda x, palette: (difference(x, palette) ** 2).sum(2).argmin(1)  # noqa: E731
+    wrong = [
+        (
+            lambda x, palette: (difference(x, palette) ** 2).sum(2).argmax(1),
+            "that is the farthest colour, not the nearest",
+        ),
+        (
+            lambda x, palette: difference(x, palette).abs().sum(2).argmin(1),
+            "square the differences; absolute ones are another distance",
+        ),
+        (
+            lambda x, palette: difference(x, palette).abs().amax(2).argmin(1),
+            "sum the squares over the channels; the largest difference is another distance",
+        ),
+        (
+            lambda x, palette: difference(x, palette).sum(2).argmin(1),
+            "signed differences cancel: a dark red and a dark blue look alike. Square them first",
+        ),
+        (
+            lambda x, palette: difference(x, palette).sum(2).abs().argmin(1),
+            "the sum comes first and lets channels cancel: square each difference, then sum",
+        ),
+        (
+            lambda x, palette: (difference(x, palette) ** 2).sum(2).amin(1),
+            "those are the distances; the number of the colour is asked for: argmin",
+        ),
+        (
+            lambda x, palette: (x[:, None] * palette[None, :, :, None, None]).sum(2).argmax(1),
+            "a product is no distance: it prefers bright colours, whatever the pixel",
+        ),
+        (
+            by_rows(lambda x: x.reshape(-1, 3)),
+            "reshape does not move the channels to the end: use movedim(1, -1) first",
+        ),
+        (lambda x, palette: right(x, palette).flatten(1), "one number a pixel, but as a picture: shape (B, H, W)"),
+        (lambda x, palette: right(x, palette).unsqueeze(1), "tokens have no channel: shape (B, H, W)"),
+        (
+            lambda x, palette: palette[right(x, palette)].movedim(-1, 1),
+            "those are the colours; their numbers are asked for",
+        ),
+    ]
+    g = torch.Generator().manual_seed(0)
+    sizes = ((2, 4, 5, 6), (3, 2, 2, 3))  # B, H, W, K
+    cases = [(torch.rand(B, 3, H, W, generator=g), torch.rand(K, 3, generator=g)) for B, H, W, K in sizes]
+    raised = [
+        (
+            "must match the size of tensor",
+            "give x a palette axis, and the palette axes for rows and columns: (B, K, 3, H, W)",
+        )
+    ]
+    _judge(answer, right, cases, wrong, "A picture of numbers, and every model of classes can have it.", raised)
+
+
+def log_p_in_cell(answer: Callable) -> None:
+    """Exercise 04.2: log p(colour | token) from counts (C,) and cells (C,), each colour starting from one."""
+
+    def totals(count: Tensor, cell: Tensor, K: int) -> Tensor:
+        return torch.zeros(K).index_add(0, cell, count + 0.0)[cell]  # (C,): of the colour's own cell
+
+    def size(count: Tensor, cell: Tensor, K: int) -> Tensor:
+        return totals(torch.ones(len(count)), cell, K)
+
+    def right(count, cell, K):
+        return ((count + 1) / totals(count + 1, cell, K)).log()
+
+    wrong = [
+        (
+            lambda count, cell, K: (count / totals(count, cell, K)).log(),
+            "a colour never seen gets probability 0: start each count from one",
+        ),
+        (
+            lambda count, cell, K: ((count + 1) / (count + 1).sum()).log(),
+            "that is log p(colour): given the token, the colours of *its cell* sum to 1",
+        ),
+        (
+            lambda count, cell, K: (count / count.sum()).log(),
+            "that is log p(colour), without the one: the colours of each cell should sum to 1",
+        ),
+        (lambda count, cell, K: right(count, cell, K).exp(), "that is the probability; its logarithm is asked for"),
+        (lambda count, cell, K: -right(count, cell, K), "the sign: the log of a probability is at most 0"),
+        (lambda count, cell, K: -size(count, cell, K).log(), "all colours of a cell alike: use the counts"),
+        (
+            lambda count, cell, K: ((count + 1) / (totals(count, cell, K) + 1)).log(),
+            "each *colour* gets one more, so a cell of n colours gets n more",
+        ),
+        (
+            lambda count, cell, K: ((count + 1) / totals(count, cell, K)).log(),
+            "the cell's total must count the ones, too, or the cell sums to more than 1",
+        ),
+        (
+            lambda count, cell, K: ((count + 1) / (totals(count, cell, K) + K)).log(),
+            "a cell of n colours gets n more, not K",
+        ),
+        (
+            lambda count, cell, K: (totals(count + 1, cell, K) / (count + 1).sum()).log(),
+            "that is log p(token); p(colour | token) is asked for",
+        ),
+        (lambda count, cell, K: ((count + 1) / totals(count + 1, cell, K)).log2(), "nats use the natural logarithm"),
+        (
+            lambda count, cell, K: ((count + 1) / size(count, cell, K)).log(),
+            "divide by the cell's total count, not by how many colours it has",
+        ),
+    ]
+    cases = [
+        (torch.tensor([5, 0, 2, 7, 0, 1]), torch.tensor([0, 1, 0, 2, 2, 2]), 3),
+        (torch.tensor([0, 0, 30, 4]), torch.tensor([1, 1, 1, 0]), 2),
+    ]
+    raised = [("must have the same scalar type", "count holds whole numbers: add 1.0 first")]
+    moral = "Each cell sums to 1, so p(token) p(colour | token) does, too."
+    _judge(answer, right, cases, wrong, moral, raised)
+
+
+def log_bin(answer: Callable) -> None:
+    """Exercise 04.3: log(sigmoid(hi) - sigmoid(lo)) without cancellation in either tail."""
+
+    def right(hi, lo):
+        hi, lo = hi.double(), lo.double()
+        return hi + torch.log(-torch.expm1(lo - hi)) - F.softplus(hi) - F.softplus(lo)
+
+    def naive(hi, lo):
+        return torch.sigmoid(hi) - torch.sigmoid(lo)
+
+    floor = "a small constant, added or as a floor, replaces infinity by a number that is as wrong"
+    right_tail = "the right tail is wrong: both sigmoids are 1 there, and their logarithms 0"
+    wrong = [
+        (lambda hi, lo: naive(hi, lo).log(), "to the right both sigmoids round to 1, and the difference to 0"),
+        *((lambda hi, lo, e=e: (naive(hi, lo) + e).log(), floor) for e in (1e-12, 1e-10, 1e-8)),
+        *((lambda hi, lo, e=e: naive(hi, lo).clamp(min=e).log(), floor) for e in (1e-12, 1e-10, 1e-8)),
+        (lambda hi, lo: naive(-lo, -hi).log(), "turned round: now the left tail cancels"),
+        (
+            lambda hi, lo: naive(hi.double(), lo.double()).log(),
+            "64 bits move the trouble from 17 to 37; it does not go away",
+        ),
+        (
+            lambda hi, lo: naive(hi.double(), lo.double()).log().float(),
+            "64 bits move the trouble from 17 to 37; it does not go away",
+        ),
+        (lambda hi, lo: F.logsigmoid(hi) + torch.log1p(-torch.exp(F.logsigmoid(lo) - F.logsigmoid(hi))), right_tail),
+        (lambda hi, lo: F.logsigmoid(hi) - F.logsigmoid(lo), "a difference of logarithms is the logarithm of a ratio"),
+        (lambda hi, lo: right(hi, lo).exp(), "that is the probability; its logarithm is asked for"),
+        (lambda hi, lo: -right(hi, lo), "the sign: the log of a probability is at most 0"),
+        (
+            lambda hi, lo: hi + torch.log(-torch.expm1(hi - lo)) - F.softplus(hi) - F.softplus(lo),
+            "inside expm1 stands -(hi - lo)",
+        ),
+        (lambda hi, lo: hi - F.softplus(hi) - F.softplus(lo), "the width is missing: log(1 - exp(-(hi - lo)))"),
+        (
+            lambda hi, lo: (hi + lo) / 2 - 2 * F.softplus((hi + lo) / 2) + (hi - lo).log(),
+            "density times width is right for narrow bins only",
+        ),
+    ]
+    middle = torch.tensor([-60.0, -20.0, -3.0, 0.0, 0.7, 3.0, 17.0, 20.0, 60.0])
+    cases = [(middle + half, middle - half) for half in (0.25, 1.5)]
+    moral = "Nothing is subtracted that is nearly equal."
+    _judge(answer, right, cases, wrong, moral)
+
+
+def grey_log_prob(answer: Callable) -> None:
+    """Exercise 04.4: log p(x) = logit * x + constant over the levels 0, 1/(L-1), ..., 1."""
+
+    def bce(logit, x):
+        return x * F.logsigmoid(logit) + (1 - x) * F.logsigmoid(-logit)
+
+    def normalised(logit: Tensor, x: Tensor, every: Tensor) -> Tensor:
+        return logit * x - torch.logsumexp(logit.unsqueeze(-1) * every, -1)
+
+    def right(logit, x, levels):
+        return normalised(logit, x, torch.linspace(0, 1, levels))
+
+    def binomial(logit, x, levels):
+        n = levels - 1
+        return torch.distributions.Binomial(n, logits=logit).log_prob((n * x).round())
+
+    def unscaled(logit, x, levels):
+        return normalised(logit, x * (levels - 1), torch.arange(levels))
+
+    sums = "the levels' probabilities do not sum to 1"
+    wrong = [
+        (lambda logit, x, levels: bce(logit, x), f"that is the cross-entropy again: {sums}"),
+        (lambda logit, x, levels: -bce(logit, x), f"that is the cross-entropy with the other sign: {sums}"),
+        (
+            lambda logit, x, levels: bce(logit, x) - math.log(levels),
+            f"each level has its share of L only at logit 0: {sums}",
+        ),
+        (lambda logit, x, levels: bce(logit, x) - math.log(levels / 2), f"right only at logit 0: elsewhere {sums}"),
+        (
+            lambda logit, x, levels: bce(logit, x.round()),
+            "that rounds grey to black or white, and is a likelihood of other pictures",
+        ),
+        (
+            lambda logit, x, levels: right(logit, x, levels) + math.log(levels),
+            "a mean over the levels where a sum belongs",
+        ),
+        (
+            lambda logit, x, levels: right(logit, x, levels) - math.log(levels),
+            "one log L too many: the sum over levels is all that is needed",
+        ),
+        (lambda logit, x, levels: logit * x, "the constant is missing: minus log of the sum over all levels"),
+        (lambda logit, x, levels: normalised(logit, x, torch.linspace(0, 1, levels + 1)), "L levels, not L + 1"),
+        (
+            lambda logit, x, levels: normalised(logit, x, torch.arange(levels) / levels),
+            "the levels are k / (L - 1): the last one is 1",
+        ),
+        (
+            lambda logit, x, levels: normalised(logit, x, torch.arange(levels)),
+            "the sum must run over the values of x, 0 to 1, not over 0 to L - 1",
+        ),
+        (unscaled, "that is a distribution, with a slope of logit * (L - 1); let the slope in x be logit"),
+        (binomial, "a binomial is a distribution, but its log-probability is not linear in x"),
+        (lambda logit, x, levels: right(logit, x, levels).exp(), "that is the probability; its logarithm is asked for"),
+        (
+            lambda logit, x, levels: right(logit, x, levels).sum(),
+            "one number for each pixel is asked for, in the shape of x",
+        ),
+        (lambda logit, x, levels: -right(logit, x, levels), "the sign: the log of a probability is at most 0"),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = []
+    for levels, shape in ((2, (5,)), (16, (4, 3)), (17, (2, 2, 2))):
+        x = torch.randint(levels, shape, generator=g) / (levels - 1)
+        cases.append((2 * torch.randn(shape, generator=g), x, levels))
+    raised = [
+        ("must match the size of tensor", "give logit an axis for the levels: logit.unsqueeze(-1) * every"),
+        ("shapes cannot be multiplied", "give logit an axis for the levels: logit.unsqueeze(-1) * every"),
+    ]
+    moral = "Two levels give Bernoulli back; with more, the cross-entropy alone counted up to L / 2 times."
+    _judge(answer, right, cases, wrong, moral, raised)
 
 
 # --- how answers are judged ------------------------------------------------------------------------------------------

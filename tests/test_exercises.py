@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from course_utils import exercises
+from course_utils import exercises, models
 
 ARGUMENTS = {
     "log_density": "log_P, w, d",
@@ -22,6 +22,21 @@ ARGUMENTS = {
     "made_masks": "rank, degree",
     "masked_linear": "layer, mask, x",
     "mean_nll": "batches",
+    "skew": "x",
+    "lstm_step": "gates, c",
+    "merge": "left, right",
+    "state_to_state": "weight, hidden",
+    "completion_nats": "log_probs, known",
+    # 03_pixel_cnn
+    "causal_mask": "kind, k",
+    "rightmost": "r, first, kernel",
+    "shift_down": "features",
+    "mixes_images": "model, x",
+    # 04_colour
+    "to_tokens": "x, palette",
+    "log_p_in_cell": "count, cell, K",
+    "log_bin": "hi, lo",
+    "grey_log_prob": "logit, x, levels",
 }
 NOT_WRITTEN = "not yet: write your answer in place of ... and run this cell again"
 
@@ -30,7 +45,17 @@ def ring(angle):
     return torch.stack([angle.cos(), angle.sin()], -1)
 
 
-NAMES = dict(copy=copy, math=math, np=np, torch=torch, F=F, ring=ring)
+def lstm(o, f, i, g, c, squash=torch.sigmoid, content=torch.tanh, shown=torch.tanh):
+    new = squash(f) * c + squash(i) * content(g)
+    return squash(o) * shown(new), new
+
+
+def taps(weight):
+    """Places of a kernel's taps, 0 at its centre."""
+    return torch.arange(weight.shape[2]) - weight.shape[2] // 2
+
+
+NAMES = dict(copy=copy, math=math, np=np, torch=torch, F=F, ring=ring, models=models, lstm=lstm, taps=taps)
 
 
 def function(name, body):
@@ -98,6 +123,85 @@ RIGHT = {
         "np.concatenate(batches).mean()",
         "torch.cat([batches.pop() for _ in batches[:]]).mean()",  # empties the list
     ],
+    "skew": [
+        "F.pad(x, (0, len(x))).flatten()[: -len(x)].view(len(x), -1)",
+        "torch.stack([F.pad(row, (r, len(x) - 1 - r)) for r, row in enumerate(x)])",
+        "[[0] * r + row.tolist() + [0] * (len(x) - 1 - r) for r, row in enumerate(x)]",
+        "models.diagonal_bilstm.skew(x)",
+    ],
+    "lstm_step": [
+        "(lambda o, f, i, g: (lambda new: (o.sigmoid() * new.tanh(), new))(f.sigmoid() * c + i.sigmoid() * g.tanh()))"
+        "(*gates.chunk(4))",
+        "(lambda s, g: [s[0] * (s[1] * c + s[2] * g).tanh(), s[1] * c + s[2] * g])"
+        "(gates[: 3 * len(c)].sigmoid().view(3, *c.shape), gates[3 * len(c) :].tanh())",
+        "models.row_lstm.lstm_cell(gates, c)",
+    ],
+    "merge": [
+        "left + F.pad(right.flip(-1), (0, 0, 1, -1))",
+        "left + torch.cat([torch.zeros_like(right[:, :, :1]), right.flip(3)[:, :, :-1]], 2)",
+        "left + right.roll(1, 2).flip(3) * (torch.arange(left.shape[2]) > 0)[:, None]",
+        "left.index_add_(2, torch.arange(1, left.shape[2]), right[:, :, :-1].flip(3))",  # writes into left
+    ],
+    "state_to_state": [
+        "F.conv1d(hidden, weight, padding=weight.shape[2] // 2)",
+        "F.conv1d(hidden, weight, padding='same')",
+        "F.conv2d(hidden[:, :, None], weight[:, :, None], padding=(0, weight.shape[2] // 2)).squeeze(2)",
+    ],
+    "completion_nats": [
+        "-(log_probs * ~known).sum((1, 2, 3))",
+        "-log_probs[:, ~known].sum(1)",
+        "torch.where(known, 0, -log_probs).flatten(1).sum(1)",
+        "-log_probs.flatten(1) @ (~known).flatten().float()",
+        "log_probs.masked_fill_(known, 0).neg_().sum((1, 2, 3))",  # writes into log_probs
+    ],
+    # 03_pixel_cnn
+    "causal_mask": [
+        "torch.arange(k * k).view(k, k) < k * k // 2 + (kind == 'B')",
+        "[[(a, b) < (k // 2, k // 2 + (kind == 'B')) for b in range(k)] for a in range(k)]",
+        "np.arange(k * k).reshape(k, k) < k * k // 2 + {'A': 0, 'B': 1}[kind]",
+    ],
+    "rightmost": [
+        "first // 2 + (r - 1) * (kernel // 2)",
+        "sum([first // 2] + [kernel // 2] * (r - 1))",
+        "(first - 1) / 2 + (r - 1) * (kernel - 1) / 2",
+    ],
+    "shift_down": [
+        "F.pad(features, (0, 0, 1, -1))",
+        "torch.cat([torch.zeros_like(features[:, :, :1]), features[:, :, :-1]], 2)",
+        "F.pad(features[:, :, :-1], (0, 0, 1, 0))",
+    ],
+    "mixes_images": [
+        "bool(torch.autograd.grad(model.log_prob(x.requires_grad_())[0], x)[0][1:].abs().sum() > 0)",
+        "torch.autograd.functional.jacobian(model.log_prob, x)[0, 1:].any()",
+    ],
+    # 04_colour
+    "to_tokens": [
+        "((x[:, None] - palette[None, :, :, None, None]) ** 2).sum(2).argmin(1)",
+        "torch.stack([((x - c[None, :, None, None]) ** 2).sum(1) for c in palette]).argmin(0)",
+        "torch.cdist(x.movedim(1, -1).flatten(0, 2), palette).argmin(1).view(len(x), *x.shape[2:])",
+        "(torch.einsum('bchw,kc->bkhw', x, palette) - (palette**2).sum(1)[:, None, None] / 2.0).argmax(1)",
+    ],
+    "log_p_in_cell": [
+        "((count + 1) / torch.zeros(K).index_add(0, cell, count + 1.0)[cell]).log()",
+        "(count + 1).log() - torch.stack([(count[cell == k] + 1).sum() for k in cell]).log()",
+        "[math.log((n + 1) / sum(m + 1 for m, j in zip(count, cell) if j == k)) for n, k in zip(count, cell)]",
+        "np.log((count.numpy() + 1) / np.bincount(cell, count + 1)[cell])",
+    ],
+    "log_bin": [
+        "hi + torch.log(-torch.expm1(lo - hi)) - F.softplus(hi) - F.softplus(lo)",
+        "-lo + torch.log(-torch.expm1(-(hi - lo))) - F.softplus(-hi) - F.softplus(-lo)",
+        "torch.log(-torch.expm1(lo.double() - hi)) + F.logsigmoid(hi.double()) + F.logsigmoid(-lo.double())",
+        "torch.where((hi + lo).signbit(), hi.sigmoid() - lo.sigmoid(), (-lo).sigmoid() - (-hi).sigmoid()).log()",
+    ],
+    "grey_log_prob": [
+        "logit * x - torch.logsumexp(logit.unsqueeze(-1) * torch.linspace(0, 1, levels), -1)",
+        "logit * x - sum((logit * k / (levels - 1)).exp() for k in range(levels)).log()",
+        "-F.binary_cross_entropy_with_logits(logit, x, reduction='none') - torch.logsumexp(torch.stack("
+        "[-F.binary_cross_entropy_with_logits(logit, torch.full_like(x, k / (levels - 1)), reduction='none')"
+        " for k in range(levels)]), 0)",
+        "(logit[..., None] * torch.arange(levels) / (levels - 1)).log_softmax(-1)"
+        ".gather(-1, (x * (levels - 1)).round().long()[..., None])[..., 0]",
+    ],
 }
 RIGHT_ONES = [(name, body) for name, bodies in RIGHT.items() for body in bodies]
 
@@ -139,7 +243,10 @@ def perturbed(value):
     if isinstance(value, tuple | list):
         return [*value[:-1], perturbed(value[-1])]
     value = torch.as_tensor(value).detach().clone()
-    value.view(-1)[-1] = ~value.view(-1)[-1] if value.dtype == torch.bool else value.view(-1)[-1] * 1.001 + 0.001
+    last = value.view(-1)[-1]
+    value.view(-1)[-1] = (
+        last * 1.001 + 0.001 if last.is_floating_point() else ~last if last.dtype == torch.bool else last + 1
+    )
     return value
 
 
@@ -255,6 +362,209 @@ WRONG = {
         ("torch.cat(batches[:-1]).mean()", "dropped"),
         ("torch.cat(batches).sum()", "the mean per image"),
         ("torch.stack(batches).mean()", "torch.cat"),
+    ],
+    "skew": [
+        ("torch.stack([row.roll(r) for r, row in enumerate(x)])", "comes back on the left"),
+        ("torch.stack([F.pad(row, (r, 0))[: len(row)] for r, row in enumerate(x)])", "pushed out on the right"),
+        ("torch.stack([F.pad(row, (len(x) - 1 - r, r)) for r, row in enumerate(x)])", "turned round"),
+        ("torch.stack([F.pad(row, (r, len(x) - r)) for r, row in enumerate(x)])", "one column too many"),
+        ("F.pad(x, (0, len(x)))", "it should be a tensor of shape (3, 6)"),
+        ("torch.stack([F.pad(row, (r + 1, len(x) - 1 - r)) for r, row in enumerate(x)])", "row 0 should stay"),
+        ("F.pad(x, (0, len(x) - 1))", "no row has moved"),
+        ("models.diagonal_bilstm.skew(x.T).T", "columns moved down"),
+        ("torch.stack([F.pad(row, (r, 0)) for r, row in enumerate(x)])", "zeros on both sides"),
+        (
+            "[x.new_zeros(len(row)).__setitem__(slice(r, None), row) for r, row in enumerate(x)]",
+            "H + W - 1 columns are needed",
+        ),
+    ],
+    "lstm_step": [
+        ("models.row_lstm.lstm_cell(gates, c)[::-1]", "the state h comes first"),
+        ("lstm(*(gates.chunk(4)[k] for k in (3, 1, 0, 2)), c)", "the order of torch.nn.LSTM"),
+        ("lstm(*(gates.chunk(4)[k] for k in (0, 2, 1, 3)), c)", "f and i are exchanged"),
+        ("lstm(*(gates.chunk(4)[k] for k in (2, 0, 1, 3)), c)", "the gates are mixed up"),
+        ("lstm(*gates.chunk(4), c, content=torch.sigmoid)", "so tanh"),
+        ("lstm(*gates.chunk(4), c, content=lambda t: t)", "is not squashed"),
+        ("lstm(*gates.chunk(4), c, shown=lambda t: t)", "shows tanh(c), not c"),
+        ("lstm(*gates.chunk(4), c, shown=torch.sigmoid)", "not sigmoid(c)"),
+        ("(gates.chunk(4)[0].sigmoid() * c.tanh(), lstm(*gates.chunk(4), c)[1])", "the *new* memory"),
+        ("lstm(*gates.chunk(4), c, squash=lambda t: t)", "a sigmoid makes them shares"),
+        ("lstm(*gates.chunk(4), c, squash=torch.tanh)", "tanh is for content"),
+        ("lstm(*gates.chunk(4), c)[0]", "only the state"),
+        ("lstm(*gates.chunk(4), c)[1]", "only the memory"),
+        ("lstm(*(gates.repeat(1, 4)).chunk(4, 1), c)", "along the *first* axis"),
+    ],
+    "merge": [
+        ("left + right", "two things"),
+        ("left + right.flip(-1)", "mirrored back, but not moved down"),
+        ("left + F.pad(right, (0, 0, 1, -1))", "moved down, but not mirrored back"),
+        ("left + right.flip(-1).roll(1, 2)", "roll brings the last row round"),
+        ("left + F.pad(right.flip(-1), (0, 0, -1, 1))", "moved up"),
+        ("left + F.pad(right.flip(-1), (0, 0, 2, -2))", "by two rows"),
+        ("left + F.pad(right.flip(-1), (1, -1))", "moved to the right"),
+        ("left + right.flip(-1).roll(1, 3)", "rolled along the row"),
+        ("left + F.pad(right.flip(2), (0, 0, 1, -1))", "upside down"),
+        ("left + right.flip(2)", "upside down"),
+        ("F.pad(left + right.flip(-1), (0, 0, 1, -1))", "left must stay"),
+        ("F.pad(left, (0, 0, 1, -1)) + right.flip(-1)", "the wrong one"),
+        ("left", "right is not used"),
+        ("left + F.pad(right.flip(-1), (0, 0, 1, 0))", "H rows again"),
+    ],
+    "state_to_state": [
+        ("F.conv1d(hidden, weight * (taps(weight) <= 0), padding='same')", "most of the right side"),
+        ("F.conv1d(hidden, weight * (taps(weight) < 0), padding='same')", "the pixel above and what lies"),
+        ("F.conv1d(hidden, weight * (taps(weight) >= 0), padding='same')", "now the left is hidden: no"),
+        ("F.conv1d(hidden, weight * (taps(weight) > 0), padding='same')", "now the left is hidden, and"),
+        ("F.conv1d(hidden, weight * (taps(weight) != 0), padding='same')", "the pixel above is known, too"),
+        ("F.conv1d(hidden, weight)", "keep its width"),
+        ("F.conv1d(F.pad(hidden, (weight.shape[2] - 1, 0)), weight)", "all padding is on the left"),
+        ("F.conv1d(hidden, weight.flip(2), padding='same')", "mirrored"),
+        ("F.conv1d(weight, hidden, padding=weight.shape[2] // 2)", "weight is the second argument"),
+    ],
+    "completion_nats": [
+        ("-(log_probs * known).mean((1, 2, 3))", "two things"),
+        ("-(log_probs * known).sum((1, 2, 3))", "those are the *given* pixels"),
+        ("-(log_probs * ~known).mean((1, 2, 3))", "this one counts the given pixels"),
+        ("-log_probs[:, ~known].mean(1)", "nats per unknown pixel"),
+        ("-log_probs.sum((1, 2, 3))", "the whole picture"),
+        ("log_probs[:, ~known].sum(1)", "the sign"),
+        ("-(log_probs * ~known).sum()", "one number for all"),
+        ("-(log_probs * ~known).sum((1, 2, 3)).mean()", "not their mean"),
+        ("-(log_probs * ~known)", "one number a pixel"),
+        ("-(log_probs * (1 - known)).sum((1, 2, 3))", "~known"),
+    ],
+    # 03_pixel_cnn
+    "causal_mask": [
+        ("(torch.arange(k * k).view(k, k) < k * k // 2 + (kind == 'B')).float()", "bool is asked for"),
+        ("torch.arange(k * k).view(k, k) < k * k // 2 + (kind == 'A')", "A and B are swapped"),
+        ("torch.arange(k * k).view(k, k) < k * k // 2", "never does"),
+        ("torch.arange(k * k).view(k, k) <= k * k // 2", "mask A must not"),
+        ("torch.arange(k * k).view(k, k) >= k * k // 2 + (kind == 'A')", "turned round"),
+        ("(torch.arange(k)[:, None] < k // 2).expand(k, k)", "to the left"),
+        ("(torch.arange(k)[:, None] <= k // 2).expand(k, k)", "right of the pixel comes later"),
+        ("torch.ones(k, k).tril(0 if kind == 'B' else -1) > 0", "triangle"),
+        ("(torch.arange(k * k).view(k, k) < k * k // 2 + (kind == 'B')).T", "transposed"),
+        ("[[(a, b) < (0, kind == 'B') for b in range(k)] for a in range(k)]", "count from the centre"),
+        ("torch.outer(torch.arange(k) <= k // 2, torch.arange(k) < k // 2 + (kind == 'B'))", "has been read too"),
+    ],
+    "rightmost": [
+        ("r + 2", "use first and kernel"),
+        ("first // 2 + r - 1", "right for layers of 3"),
+        ("first // 2 + r", "r - 1 rows are left"),
+        ("first // 2 + (r - 1) * kernel // 2", "brackets"),
+        ("first // 2 + r * (kernel // 2)", "one row already"),
+        ("r * (kernel // 2)", "the first layer reaches"),
+        ("first // 2", "the other layers"),
+        ("first // 2 + kernel // 2", "grows with r"),
+        ("first + (r - 1) * kernel", "k // 2 columns beyond"),
+        ("(first + (r - 1) * kernel) / 2", "whole number"),
+        ("r * (first // 2)", "used once"),
+    ],
+    "shift_down": [
+        ("torch.roll(features, 1, 2)", "wraps round"),
+        ("torch.roll(features, 1, 3)", "moves columns"),
+        ("F.pad(features, (1, -1))", "moves columns"),
+        ("F.pad(features, (0, 0, -1, 1))", "up instead of down"),
+        ("torch.roll(features, -1, 2)", "up instead of down, and roll"),
+        ("F.pad(features, (0, 0, 1, 0))", "one row too many"),
+        ("features * 1", "nothing has moved"),
+        ("F.pad(features, (0, 0, 2, -2))", "two rows"),
+        ("torch.cat([torch.zeros_like(features[:, :, :1]), features[:, :, 1:]], 2)", "drop the last one"),
+        ("torch.cat([features[:, :, :1], features[:, :, :-1]], 2)", "must be zeros"),
+    ],
+    "mixes_images": [
+        ("False", "while it trains"),
+        ("True", "every model depends on its own image"),
+        (
+            "bool(torch.autograd.grad(model.log_prob(x.requires_grad_()).sum(), x)[0][1:].abs().sum() > 0)",
+            "every model depends on its own image",
+        ),
+        ("any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())", "stored statistics"),
+        (
+            "bool(torch.autograd.grad(model.eval().log_prob(x.requires_grad_())[0], x)[0][1:].abs().sum() > 0)",
+            "leave the model in the mode it is in",
+        ),
+        ("not torch.allclose(model.log_prob(x)[0], model.log_prob(x[:1])[0])", "dropout changes"),
+    ],
+    # 04_colour
+    "to_tokens": [
+        ("((x[:, None] - palette[None, :, :, None, None]) ** 2).sum(2).argmax(1)", "farthest"),
+        ("(x[:, None] - palette[None, :, :, None, None]).abs().sum(2).argmin(1)", "another distance"),
+        ("(x[:, None] - palette[None, :, :, None, None]).abs().amax(2).argmin(1)", "over the channels"),
+        ("(x[:, None] - palette[None, :, :, None, None]).sum(2).argmin(1)", "signed differences cancel"),
+        ("((x[:, None] - palette[None, :, :, None, None]).sum(2) ** 2).argmin(1)", "square each difference"),
+        ("((x[:, None] - palette[None, :, :, None, None]) ** 2).sum(2).amin(1)", "argmin"),
+        ("torch.einsum('bchw,kc->bkhw', x, palette).argmax(1)", "a product is no distance"),
+        ("torch.cdist(x.reshape(-1, 3), palette).argmin(1).view(len(x), *x.shape[2:])", "movedim"),
+        ("torch.cdist(x.movedim(1, -1).flatten(1, 2), palette).argmin(-1)", "as a picture"),
+        ("((x[:, None] - palette[None, :, :, None, None]) ** 2).sum(2).argmin(1, keepdim=True)", "no channel"),
+        ("palette[((x[:, None] - palette[:, :, None, None]) ** 2).sum(2).argmin(1)].movedim(-1, 1)", "their numbers"),
+        ("((x - palette[:, :, None, None]) ** 2).sum(1)", "a palette axis"),
+    ],
+    "log_p_in_cell": [
+        ("(count / torch.zeros(K).index_add(0, cell, count * 1.0)[cell]).log()", "start each count from one"),
+        ("((count + 1) / (count + 1).sum()).log()", "*its cell*"),
+        ("(count / count.sum()).log()", "without the one"),
+        ("(count + 1) / torch.zeros(K).index_add(0, cell, count + 1.0)[cell]", "its logarithm"),
+        ("-((count + 1) / torch.zeros(K).index_add(0, cell, count + 1.0)[cell]).log()", "the sign"),
+        ("-torch.bincount(cell)[cell].log()", "use the counts"),
+        ("((count + 1) / (torch.zeros(K).index_add(0, cell, count * 1.0)[cell] + 1)).log()", "n more"),
+        ("((count + 1) / torch.zeros(K).index_add(0, cell, count * 1.0)[cell]).log()", "more than 1"),
+        ("((count + 1) / (torch.zeros(K).index_add(0, cell, count * 1.0)[cell] + K)).log()", "not K"),
+        ("(torch.zeros(K).index_add(0, cell, count + 1.0)[cell] / (count + 1).sum()).log()", "that is log p(token)"),
+        ("((count + 1) / torch.zeros(K).index_add(0, cell, count + 1.0)[cell]).log2()", "natural"),
+        ("((count + 1) / torch.bincount(cell)[cell]).log()", "how many colours it has"),
+        ("((count + 1) / torch.zeros(K).index_add(0, cell, count + 1)[cell]).log()", "add 1.0 first"),
+    ],
+    "log_bin": [
+        ("(hi.sigmoid() - lo.sigmoid()).log()", "both sigmoids round to 1"),
+        ("(hi.sigmoid() - lo.sigmoid() + 1e-12).log()", "a small constant"),
+        ("(hi.sigmoid() - lo.sigmoid() + 1e-8).log()", "a small constant"),
+        ("(hi.sigmoid() - lo.sigmoid()).clamp(min=1e-12).log()", "a small constant"),
+        ("((-lo).sigmoid() - (-hi).sigmoid()).log()", "turned round"),
+        ("(hi.double().sigmoid() - lo.double().sigmoid()).log()", "64 bits"),
+        ("F.logsigmoid(hi) + torch.log1p(-torch.exp(F.logsigmoid(lo) - F.logsigmoid(hi)))", "right tail"),
+        ("hi.sigmoid().log() - lo.sigmoid().log()", "ratio"),
+        ("hi.sigmoid() - lo.sigmoid()", "its logarithm"),
+        ("-(hi + torch.log(-torch.expm1(lo - hi)) - F.softplus(hi) - F.softplus(lo))", "the sign"),
+        ("hi + torch.log(-torch.expm1(hi - lo)) - F.softplus(hi) - F.softplus(lo)", "inside expm1"),
+        ("hi - F.softplus(hi) - F.softplus(lo)", "width is missing"),
+        ("(hi + lo) / 2 - 2 * F.softplus((hi + lo) / 2) + (hi - lo).log()", "narrow bins"),
+    ],
+    "grey_log_prob": [
+        ("x * F.logsigmoid(logit) + (1 - x) * F.logsigmoid(-logit)", "cross-entropy again"),
+        ("F.binary_cross_entropy_with_logits(logit, x, reduction='none')", "the other sign"),
+        ("-F.binary_cross_entropy_with_logits(logit, x, reduction='none') - math.log(levels)", "share of L"),
+        ("-F.binary_cross_entropy_with_logits(logit, x, reduction='none') - math.log(levels / 2)", "only at logit 0"),
+        ("-F.binary_cross_entropy_with_logits(logit, x.round(), reduction='none')", "rounds grey"),
+        (
+            "logit * x - (logit.unsqueeze(-1) * torch.linspace(0, 1, levels)).exp().mean(-1).log()",
+            "a mean over the levels",
+        ),
+        (
+            "logit * x - logit.unsqueeze(-1).mul(torch.linspace(0, 1, levels)).logsumexp(-1) - math.log(levels)",
+            "one log L",
+        ),
+        ("logit * x", "constant is missing"),
+        ("logit * x - torch.logsumexp(logit.unsqueeze(-1) * torch.linspace(0, 1, levels + 1), -1)", "not L + 1"),
+        ("logit * x - torch.logsumexp(logit.unsqueeze(-1) * torch.arange(levels) / levels, -1)", "the last one is 1"),
+        ("logit * x - F.softplus(logit)", "cross-entropy again"),
+        (
+            "logit * x - torch.logsumexp(logit.unsqueeze(-1) * torch.arange(levels), -1)",
+            "must run over the values of x",
+        ),
+        (
+            "logit * x * (levels - 1) - torch.logsumexp(logit.unsqueeze(-1) * torch.arange(levels), -1)",
+            "let the slope in x be logit",
+        ),
+        ("torch.distributions.Binomial(levels - 1, logits=logit).log_prob((x * (levels - 1)).round())", "binomial"),
+        (
+            "(logit * x - torch.logsumexp(logit.unsqueeze(-1) * torch.linspace(0, 1, levels), -1)).exp()",
+            "its logarithm",
+        ),
+        ("(logit * x - torch.logsumexp(logit.unsqueeze(-1) * torch.linspace(0, 1, levels), -1)).sum()", "each pixel"),
+        ("-logit * x + torch.logsumexp(logit.unsqueeze(-1) * torch.linspace(0, 1, levels), -1)", "the sign"),
+        ("logit * x - torch.logsumexp(logit * torch.linspace(0, 1, levels), -1)", "an axis for the levels"),
     ],
 }
 

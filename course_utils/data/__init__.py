@@ -6,6 +6,7 @@ from course_utils.data.digits import digits
 from course_utils.data.images import Images, from_tokens, to_tokens
 from course_utils.data.mesh import Mesh, mesh
 from course_utils.data.moons import moon, moon_parameters, moon_phases, nearest_moon
+from course_utils.data.palette import cell_log_probs, colour_log_prob, learn_palette, palette_error
 from course_utils.data.planar import GaussianMixture2D, grid, ring, spiral, two_moons
 from course_utils.data.real import binarized_mnist, cifar10, data_root, fashion_mnist, image_folder, mnist
 
@@ -18,7 +19,9 @@ __all__ = [
     "Mesh",
     "batches",
     "binarized_mnist",
+    "cell_log_probs",
     "cifar10",
+    "colour_log_prob",
     "creatures",
     "data_root",
     "digits",
@@ -26,12 +29,14 @@ __all__ = [
     "from_tokens",
     "grid",
     "image_folder",
+    "learn_palette",
     "mesh",
     "mnist",
     "moon",
     "moon_parameters",
     "moon_phases",
     "nearest_moon",
+    "palette_error",
     "ring",
     "spiral",
     "to_tokens",

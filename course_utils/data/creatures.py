@@ -4,8 +4,11 @@ A creature is drawn as palette tokens on the right half of a 16×16 canvas, part
 face), from a handful of random numbers; the left half is its mirror image, and a dark outline is put around the whole.
 What makes the colours predictable is what makes a creature: one hue for the body with its own shade, a second hue for
 the extras, the same on both sides.
+
+Sixteen colours are few. Under a lamp (`lit=True`), each creature under its own, they become many hundreds.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -38,16 +41,19 @@ KINDS = ("cat", "rabbit", "bear", "beetle", "dragon", "ghost", "octopus", "bird"
 _CAT, _RABBIT, _BEAR, _BEETLE, _DRAGON, _GHOST, _OCTOPUS, _BIRD = range(len(KINDS))
 
 
-def creatures(n: int = 2_000, seed: int = 0) -> Images:
+def creatures(n: int = 2_000, seed: int = 0, *, lit: bool = False) -> Images:
     """Draw n mirror-symmetric creatures of eight kinds in 16 colours, split 80 / 10 / 10.
 
     Args:
         n: images in all.
         seed: decides all of them; torch's global random state is neither used nor changed.
+        lit: put each creature under a lamp of its own: the same creatures, in many hundreds of colours instead of 16.
+            Shape and parts stay mirror-symmetric, the light need not be.
 
     Returns:
-        float32 (N, 3, 16, 16), every pixel one of the 16 colours in `palette` (16, 3), every channel in 16 levels k/15;
-        the labels are the kind, int64 in the order of `KINDS`.
+        float32 (N, 3, 16, 16), every channel in 16 levels k/15; every pixel one of the 16 colours in `palette` (16, 3),
+        or, where the creatures are lit, any colour, and `palette` is None. The labels are the kind, int64 in the order
+        of `KINDS`.
 
     Raises:
         ValueError: n < 10, or seed is not a whole number.
@@ -55,7 +61,11 @@ def creatures(n: int = 2_000, seed: int = 0) -> Images:
     sizes = split_sizes(n)
     generator = torch.Generator().manual_seed(_check.whole("seed", seed, least=0))
     tokens, kind = draw_tokens(n, generator)
-    return split_images("creatures", from_tokens(tokens, PALETTE), kind, sizes, levels=LEVELS, palette=PALETTE)
+    x = from_tokens(tokens, PALETTE)
+    if not lit:
+        return split_images("creatures", x, kind, sizes, levels=LEVELS, palette=PALETTE)
+    x = torch.where((tokens > OUTLINE)[:, None], _under_a_lamp(x, generator), x)
+    return split_images("lit creatures", x, kind, sizes, levels=LEVELS)
 
 
 def draw_tokens(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -258,3 +268,19 @@ def _outlined(tokens: Tensor) -> Tensor:
     solid = (tokens != BACKGROUND).float()[:, None]
     near = torch.maximum(max_pool2d(solid, (3, 1), 1, (1, 0)), max_pool2d(solid, (1, 3), 1, (0, 1)))[:, 0] > 0
     return torch.where((tokens == BACKGROUND) & near, OUTLINE, tokens)
+
+
+def _under_a_lamp(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Every picture (N, 3, 16, 16) times a light of its own, in whole levels: brightness, tint, and a soft shade.
+
+    The light falls from straight above or from a side, and fades linearly over the picture.
+    """
+
+    def between(low: float, high: float, channels: int = 1) -> Tensor:
+        return low + (high - low) * torch.rand(len(x), channels, 1, 1, generator=generator)
+
+    side = torch.linspace(-1, 1, 16)
+    brightness, tint = between(0.7, 1.05), between(0.88, 1.12, channels=3)
+    angle, fade = between(-math.pi / 2, math.pi / 2), between(0, 0.35)
+    shade = 1 + fade * (angle.sin() * side.view(1, 1, 1, 16) - angle.cos() * side.view(1, 1, 16, 1))
+    return ((LEVELS - 1) * (x * brightness * tint * shade).clamp(0, 1)).round() / (LEVELS - 1)

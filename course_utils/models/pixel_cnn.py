@@ -83,6 +83,6 @@ class ResidualBlock(nn.Sequential):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        for conv in self:
-            features = conv(F.relu(features))
-        return features
+        reduce, see, expand = self
+        hidden = F.relu(reduce(F.relu(features)), inplace=True)  # nobody else reads what these two work on
+        return expand(F.relu(see(hidden), inplace=True))
