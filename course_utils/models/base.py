@@ -203,7 +203,8 @@ class AutoregressiveModel(DensityModel):
         if levels is None:
             raise ValueError("pixels must have levels for their completions to be counted, got real numbers")
         if not isinstance(x, Tensor) or not isinstance(known, Tensor) or known.dtype != torch.bool:
-            raise ValueError(f"x and known must be a picture and a bool mask, got {_check.describe(known)}")
+            got = f"{_check.describe(x)} and {_check.describe(known)}"
+            raise ValueError(f"x and known must be a picture and a bool mask, got {got}")
         try:
             known = known.to(x.device).expand(x.shape)
         except RuntimeError:

@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 import torch
+from probes import positive, scrambled, sees
 from torch import nn
 
 from course_utils import data
@@ -9,29 +10,6 @@ from course_utils.distributions import categorical, discretized_logistic_mixture
 from course_utils.models import DiagonalBiLSTM
 from course_utils.models.diagonal_bilstm import DiagonalLayer, skew, unskew
 from course_utils.models.row_lstm import lstm_cell
-
-
-def scrambled(model, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        size = 0.5 if parameter.ndim == 1 else 1.4 / parameter[0].numel() ** 0.5
-        parameter.data = size * torch.randn(parameter.shape, generator=g)
-    return model
-
-
-def positive(model):
-    """All weights and biases positive: for positive inputs no ReLU is off, and no two paths cancel."""
-    for parameter in model.parameters():
-        parameter.data = 0.3 * parameter.data.abs() + 0.01
-    return model
-
-
-def sees(model):
-    """[i, j]: whether the parameters of value i depend on value j, both in (C, H, W)."""
-    x = torch.ones(model.shape, dtype=torch.float64)
-    jacobian = torch.autograd.functional.jacobian(lambda x: model.conditionals(x[None]).logits[0], x)
-    return jacobian.abs() > 0
-
 
 # Receptive fields
 
@@ -56,7 +34,7 @@ def receptive_field(height, width, layers, beyond, down=1):
 @pytest.mark.parametrize(("layers", "beyond"), [(1, 1), (2, 1), (1, 0), (2, 0)])
 def test_a_pixel_sees_exactly_what_the_recurrences_carry_to_it(layers, beyond):
     height, width = 5, 11
-    model = positive(DiagonalBiLSTM((1, height, width), 2, layers)).double()
+    model = positive(DiagonalBiLSTM((1, height, width), 2, layers))
     model.beyond = beyond
     dependent, field = sees(model)[0, :, :, 0], receptive_field(height, width, layers, beyond)
     for r, s in itertools.product(range(height), range(width)):
@@ -65,14 +43,14 @@ def test_a_pixel_sees_exactly_what_the_recurrences_carry_to_it(layers, beyond):
 
 @pytest.mark.parametrize("shape", [(1, 5, 11), (1, 3, 30), (1, 30, 3), (1, 1, 9), (1, 9, 1)])
 def test_one_layer_sees_everything_above_and_to_the_left_and_nothing_else(shape):
-    dependent = sees(positive(DiagonalBiLSTM(shape, 2, 1)).double())
+    dependent = sees(positive(DiagonalBiLSTM(shape, 2, 1)))
     size = shape[1] * shape[2]
     assert torch.equal(dependent.view(size, size), torch.ones(size, size).tril(-1).bool())
 
 
 def test_without_the_column_beyond_the_image_the_last_pixel_of_the_row_above_is_not_seen():
     """The paper's map: but for the 3 columns of the 7x7 layer, and however many layers there are."""
-    model = positive(DiagonalBiLSTM((1, 3, 9), 2, 3)).double()
+    model = positive(DiagonalBiLSTM((1, 3, 9), 2, 3))
     model.beyond = 0
     dependent = sees(model).view(27, 27)
     missing = (torch.ones(27, 27).tril(-1).bool() & ~dependent).nonzero().tolist()
@@ -80,7 +58,7 @@ def test_without_the_column_beyond_the_image_the_last_pixel_of_the_row_above_is_
 
 
 def test_a_second_direction_that_is_not_moved_down_sees_the_future():
-    model = positive(DiagonalBiLSTM((1, 4, 6), 2, 1)).double()
+    model = positive(DiagonalBiLSTM((1, 4, 6), 2, 1))
     for layer in model.layers:
         layer.merge = lambda left, right: left + right
     dependent, field = sees(model)[0, :, :, 0], receptive_field(4, 6, 1, beyond=1, down=0)
@@ -92,7 +70,7 @@ def test_a_second_direction_that_is_not_moved_down_sees_the_future():
 @pytest.mark.parametrize("beyond", [0, 1])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_colours_are_seen_in_the_order_red_green_blue(beyond, layers):
-    model = positive(DiagonalBiLSTM((3, 3, 4), 7, layers)).double()
+    model = positive(DiagonalBiLSTM((3, 3, 4), 7, layers))
     model.beyond = beyond
     in_order = sees(model).permute(1, 2, 0, 4, 5, 3).reshape(36, 36)  # pixel by pixel, in each R, G, B
     assert torch.equal(in_order, torch.ones(36, 36).tril(-1).bool())

@@ -2,31 +2,11 @@ import math
 
 import pytest
 import torch
+from probes import positive, scrambled, sees
 
 from course_utils.distributions import categorical, discretized_logistic_mixture, palette
 from course_utils.models import GatedPixelCNN
 from course_utils.models.gated_pixel_cnn import GatedLayer, gate, shift_down
-
-
-def scrambled(model, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        size = 0.5 if parameter.ndim == 1 else 1.4 / parameter[0].numel() ** 0.5
-        parameter.data = size * torch.randn(parameter.shape, generator=g)
-    return model
-
-
-def positive(model):
-    """Small positive weights: no ReLU is off, no gated unit is saturated, and no two paths cancel."""
-    for parameter in model.parameters():
-        parameter.data = parameter.data.abs() * 0.1 + 0.01
-    return model.double()
-
-
-def jacobian(model, shape):
-    """|d logit_i / d x_j| as a table (D, D) of flat pixels."""
-    x, size = torch.ones(shape, dtype=torch.float64), math.prod(shape)
-    return torch.autograd.functional.jacobian(lambda x: model.conditionals(x[None]).logits, x).view(size, size).abs()
 
 
 def receptive_field(layers):
@@ -42,19 +22,19 @@ def receptive_field(layers):
 @pytest.mark.parametrize("layers", [1, 2, 4])
 def test_a_pixel_sees_exactly_what_both_stacks_let_through(layers):
     height, width = 6, 15
-    model = positive(GatedPixelCNN((1, height, width), channels=2, layers=layers))
-    sees = jacobian(model, (1, height, width)).view(height, width, height, width) > 0
+    model = positive(GatedPixelCNN((1, height, width), channels=2, layers=layers), 0.1)
+    seen = sees(model).view(height, width, height, width)
     field = receptive_field(layers)
     for i, j, k, l in torch.cartesian_prod(*map(torch.arange, (height, width, height, width))).tolist():
-        assert sees[i, j, k, l] == ((k - i, l - j) in field)
+        assert seen[i, j, k, l] == ((k - i, l - j) in field)
 
 
 @pytest.mark.parametrize("shape", [(1, 6, 6), (3, 5, 5)])
 def test_there_is_no_blind_spot_and_no_look_ahead(shape):
     channels, height, width = shape
-    model = positive(GatedPixelCNN(shape, channels=6, layers=4))
-    sees = jacobian(model, shape).view(*shape, *shape).permute(1, 2, 0, 4, 5, 3).reshape(math.prod(shape), -1) > 0
-    assert torch.equal(sees, torch.ones_like(sees).tril(-1))  # rows, columns, channels: the model's order
+    model = positive(GatedPixelCNN(shape, channels=6, layers=4), 0.1)
+    seen = sees(model).permute(1, 2, 0, 4, 5, 3).reshape(math.prod(shape), -1)
+    assert torch.equal(seen, torch.ones_like(seen).tril(-1))  # rows, columns, channels: the model's order
 
 
 def test_the_field_is_a_rectangle_and_the_pixels_to_the_left():
@@ -67,8 +47,8 @@ def test_the_field_is_a_rectangle_and_the_pixels_to_the_left():
 
 @pytest.mark.parametrize("shape", [(1, 6, 20), (1, 9, 5), (2, 4, 9), (1, 3, 1)])
 def test_no_pixel_of_a_group_depends_on_another_in_it_or_later(shape):
-    model = positive(GatedPixelCNN(shape, channels=3, layers=3))
-    depends = jacobian(model, shape).view(*shape, *shape) > 0
+    model = positive(GatedPixelCNN(shape, channels=3, layers=3), 0.1)
+    depends = sees(model)
     time = torch.full(shape, -1)
     for step, (c, h, w) in enumerate(model.schedule()):
         assert (time[c, h, w] == -1).all()

@@ -2,33 +2,12 @@ import math
 
 import pytest
 import torch
+from probes import positive, scrambled, sees
 from torch import nn
 
 from course_utils.distributions import categorical, discretized_logistic_mixture, palette
 from course_utils.models import RowLSTM
 from course_utils.models.row_lstm import RowLSTMLayer, lstm_cell
-
-
-def scrambled(model, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        size = 0.5 if parameter.ndim == 1 else 1.4 / parameter[0].numel() ** 0.5
-        parameter.data = size * torch.randn(parameter.shape, generator=g)
-    return model
-
-
-def positive(model):
-    """All weights and biases positive: for positive inputs no ReLU is off, and no two paths cancel."""
-    for parameter in model.parameters():
-        parameter.data = 0.3 * parameter.data.abs() + 0.01
-    return model
-
-
-def sees(model):
-    """[i, j]: whether the parameters of value i depend on value j, both in (C, H, W)."""
-    x = torch.ones(model.shape, dtype=torch.float64)
-    jacobian = torch.autograd.functional.jacobian(lambda x: model.conditionals(x[None]).logits[0], x)
-    return jacobian.abs() > 0
 
 
 def first_layer(height, width):
@@ -55,7 +34,7 @@ def receptive_field(height, width, layers, kernel):
 @pytest.mark.parametrize(("layers", "kernel"), [(1, 3), (2, 3), (3, 3), (1, 5), (2, 7)])
 def test_a_pixel_sees_exactly_what_the_recurrence_carries_to_it(layers, kernel):
     height, width = 7, 21
-    model = positive(RowLSTM((1, height, width), 2, layers, kernel=kernel)).double()
+    model = positive(RowLSTM((1, height, width), 2, layers, kernel=kernel))
     dependent = sees(model)[0, :, :, 0]
     field = receptive_field(height, width, layers, kernel)
     for r, s in field:
@@ -71,7 +50,7 @@ def test_the_field_is_a_triangle_and_misses_pixels_before_its_own():
 
 
 def test_colours_are_seen_in_the_order_red_green_blue():
-    model = positive(RowLSTM((3, 3, 4), 7, 2)).double()
+    model = positive(RowLSTM((3, 3, 4), 7, 2))
     dependent = sees(model)
     assert dependent[:, 1, 1, :, 1, 1].tolist() == [[False] * 3, [True, False, False], [True, True, False]]
     for r, s in ((1, 0), (0, 0), (0, 2), (0, 3)):  # of pixels before, all colours
@@ -83,7 +62,7 @@ def test_colours_are_seen_in_the_order_red_green_blue():
 @pytest.mark.parametrize("shape", [(1, 6, 12), (1, 9, 5), (2, 4, 9), (3, 3, 6)])
 @pytest.mark.parametrize("kernel", [3, 9])
 def test_no_pixel_of_a_group_depends_on_another_in_it_or_later(shape, kernel):
-    model = positive(RowLSTM(shape, 3, 2, kernel=kernel)).double()
+    model = positive(RowLSTM(shape, 3, 2, kernel=kernel))
     time = torch.full(shape, -1)
     for step, (c, h, w) in enumerate(model.schedule()):
         assert (time[c, h, w] == -1).all()
