@@ -18,7 +18,6 @@ import statistics
 import time
 
 import torch
-import torch.nn.functional as F
 from _common import RESULTS, machine, store
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -43,20 +42,6 @@ MODELS = {  # how to make it, and the steps
 }
 
 
-def redraw(x: Tensor, share: float, size: float = 0.12) -> Tensor:
-    """Draw a share of the digits anew: enlarge, turn and stretch, sharpen to a stroke, count the ink of 4 x 4 blocks.
-
-    The set was made by counting in 4 x 4 blocks of 32 x 32 bitmaps (Alpaydin and Kaynak, 1998).
-    """
-    turn = torch.eye(2, 3) + size * torch.randn(len(x), 2, 3)
-    grid = F.affine_grid(turn.to(x.device), (len(x), 1, 32, 32), align_corners=False)
-    ink = F.grid_sample(x, grid, mode="bicubic", align_corners=False)
-    pen = 0.1 * torch.randn(len(x), 1, 1, 1).to(x.device)  # thicker or thinner
-    ink = (2.5 * (ink - 0.5 + pen) + 0.5).clamp(0, 1)
-    again = (F.avg_pool2d(ink, 4) * (LEVELS - 1)).round() / (LEVELS - 1)
-    return torch.where(torch.rand(len(x), 1, 1, 1).to(x.device) < share, again, x)
-
-
 @torch.no_grad()
 def nats(model: torch.nn.Module, x: Tensor) -> float:
     model.eval()
@@ -74,7 +59,7 @@ def run(make, steps: int, seed: int, images: data.Images, redrawn: bool) -> dict
     best, seconds, start = {"valid": math.inf}, 0.0, time.process_time()
     for i, x in enumerate(data.batches(images.train, 25, steps=steps)):
         with runtime.autocast(device):
-            loss = -model.log_prob(redraw(x, redrawn * (1 - i / steps))).mean()
+            loss = -model.log_prob(data.redraw_digits(x, redrawn * (1 - i / steps))).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

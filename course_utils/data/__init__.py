@@ -2,7 +2,7 @@
 
 from course_utils.data.batches import Batches, batches
 from course_utils.data.creatures import KINDS, PALETTE, creatures
-from course_utils.data.digits import digits
+from course_utils.data.digits import digits, redraw_digits
 from course_utils.data.images import Images, from_tokens, to_tokens
 from course_utils.data.mesh import Mesh, mesh
 from course_utils.data.moons import moon, moon_parameters, moon_phases, nearest_moon
@@ -37,6 +37,7 @@ __all__ = [
     "moon_phases",
     "nearest_moon",
     "palette_error",
+    "redraw_digits",
     "ring",
     "spiral",
     "to_tokens",

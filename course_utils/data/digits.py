@@ -1,7 +1,10 @@
 """Real handwriting that comes inside a dependency, and so needs no network."""
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
+from course_utils import _check
 from course_utils.data.images import Images, split_images
 
 LEVELS = 17
@@ -23,3 +26,35 @@ def digits() -> Images:
     stored = load_digits()
     x = torch.from_numpy(stored.images).float().unsqueeze(1) / (LEVELS - 1)
     return split_images("digits", x, torch.from_numpy(stored.target).long(), SPLIT, levels=LEVELS)
+
+
+def redraw_digits(x: Tensor, share: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    """Draw digits anew, the way the set was made: turned and stretched a little, with another pen.
+
+    Each value of the set counts the ink in a block of 4×4 of a bitmap of 32×32. So: enlarge four times, turn, stretch
+    and move (each number of the affine map by N(0, 0.12²)), sharpen to a stroke of another width, count the ink.
+
+    Args:
+        x: floating point (B, 1, 8, 8) in 17 levels.
+        share: probability that a picture is drawn anew; 1 - i / steps, falling to zero, ends on real pictures.
+        generator: source of the randomness; torch's global one by default.
+
+    Returns:
+        (B, 1, 8, 8) in 17 levels.
+
+    Raises:
+        ValueError: x is not (B, 1, 8, 8), or share is not in [0, 1].
+
+    Source of the making of the set: Alpaydin, Kaynak, UCI 1998.
+    """
+    _check.images("x", x, (1, 8, 8))
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise ValueError(f"share must be a number from 0 to 1, got {share!r}")
+    turn = torch.eye(2, 3) + 0.12 * torch.randn(len(x), 2, 3, generator=generator)
+    grid = F.affine_grid(turn.to(x), (len(x), 1, 32, 32), align_corners=False)
+    ink = F.grid_sample(x, grid, mode="bicubic", align_corners=False)
+    pen = 0.1 * torch.randn(len(x), 1, 1, 1, generator=generator).to(x)  # thicker or thinner
+    ink = (2.5 * (ink - 0.5 + pen) + 0.5).clamp(0, 1)
+    again = (F.avg_pool2d(ink, 4) * (LEVELS - 1)).round() / (LEVELS - 1)
+    chosen = torch.rand(len(x), 1, 1, 1, generator=generator).to(x) < share
+    return torch.where(chosen, again, x)

@@ -1,11 +1,13 @@
 """Models of the course, one file each, all made with the shape of an image and sensible defaults for the rest."""
 
+from course_utils.models.autoencoder import AutoEncoder, DenoisingAutoEncoder
 from course_utils.models.base import AutoregressiveModel, DensityModel
 from course_utils.models.diagonal_bilstm import DiagonalBiLSTM
 from course_utils.models.fvsbn import FVSBN
 from course_utils.models.gan import Discriminator, Generator
 from course_utils.models.gated_pixel_cnn import GatedPixelCNN
 from course_utils.models.image_gpt import ImageGPT
+from course_utils.models.linear_vae import LinearGaussianVAE
 from course_utils.models.made import MADE
 from course_utils.models.pixel_cnn import PixelCNN
 from course_utils.models.row_lstm import RowLSTM
@@ -21,7 +23,10 @@ __all__ = [
     "PixelCNN",
     "GatedPixelCNN",
     "ImageGPT",
+    "AutoEncoder",
+    "DenoisingAutoEncoder",
     "VAE",
+    "LinearGaussianVAE",
     "Generator",
     "Discriminator",
 ]

@@ -4,7 +4,7 @@
     p(z) = N(0, I), q(z|x) = N(mu, diag(sigma^2))
 
 Kingma and Welling, arXiv 1312.6114; the importance-weighted bound: Burda et al., arXiv 1509.00519. Read first:
-``elbo``.
+``terms`` and ``elbo``.
 """
 
 import math
@@ -14,20 +14,24 @@ from torch import Tensor
 
 from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily, draw
-from course_utils.models.base import DensityModel, dimensions, evaluating, need_family, need_values, perceptron
+from course_utils.models.base import DensityModel, dimensions, evaluating, need_family, need_values
+from course_utils.models.coders import make_decoder, make_encoder, need_codes, need_sizes
+
+MOST_NUMBERS = 2**24  # parameters of p(x|z) that ``log_prob`` holds at a time: 64 MB in float32
 
 
 class VAE(DensityModel):
-    """Dense encoder and decoder.
+    """Encoder q(z|x) and decoder p(x|z), dense, or with convolutions around the dense layers.
 
     Args:
         shape: shape of one image, or (D,) for points.
         latent: number of latent dimensions Z.
-        hidden: units of the hidden layers, from the picture to the code.
+        hidden: units of the dense layers, from the picture to the code; ``()`` is the linear VAE.
         distribution: family of the pixels, Bernoulli by default.
+        channels: feature maps of convolutions in front of them, each of which halves the sides; none by default.
 
     Raises:
-        ValueError: ``shape``, ``latent`` or ``hidden`` is not positive, or the pixels are tokens.
+        ValueError: a size is not positive, the pixels are tokens, or there are convolutions and no image.
     """
 
     def __init__(
@@ -36,16 +40,16 @@ class VAE(DensityModel):
         latent: int = 16,
         hidden: tuple[int, ...] = (256, 256),
         distribution: PixelFamily | None = None,
+        channels: tuple[int, ...] = (),
     ):
         super().__init__()
-        self.shape, hidden = _check.sizes("shape", shape), _check.sizes("hidden", hidden, least=0)
-        self.latent = latent = _check.whole("latent", latent)
+        self.shape, hidden, channels = need_sizes(shape, hidden, channels)
+        self.latent = _check.whole("latent", latent)
         self.pixels = need_family(distribution)
         if self.pixels.tokens:
             raise ValueError("distribution must be a family of float images for a VAE, got palette tokens")
-        size = dimensions(self.shape)
-        self.encoder = perceptron(size * self.pixels.n_features, *hidden, 2 * latent)
-        self.decoder = perceptron(latent, *reversed(hidden), size * self.pixels.n_params)
+        self.encoder = make_encoder(self.shape, self.pixels.n_features, 2 * self.latent, hidden, channels)
+        self.decoder = make_decoder(self.latent, self.shape, self.pixels.n_params, hidden, channels)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x), (B, Z) each.
@@ -54,42 +58,79 @@ class VAE(DensityModel):
             ValueError: x is not a float batch (B, *shape) of this model's values.
         """
         need_values(x, self)
-        mu, log_var = self.encoder(self.pixels.encode(x).flatten(1)).chunk(2, -1)
+        mu, log_var = self.encoder(self.pixels.encode(x)).chunk(2, -1)
         return mu, log_var
 
     def decode(self, z: Tensor) -> PixelDistribution:
         """p(x|z) for codes (..., Z), a distribution of batch shape (..., *shape).
 
         Raises:
-            ValueError: the last size of z is not Z.
+            ValueError: z is not a float tensor whose last size is Z.
         """
-        if z.shape[-1] != self.latent:
-            raise ValueError(f"z must have shape (..., {self.latent}), got {tuple(z.shape)}")
-        return self.pixels(self.decoder(z).view(*z.shape[:-1], *self.shape, self.pixels.n_params))
+        need_codes(z, self.latent)
+        params = self.decoder(z.reshape(-1, self.latent))  # (N, *shape, P)
+        return self.pixels(params.view(*z.shape[:-1], *params.shape[1:]))
 
-    def elbo(self, x: Tensor) -> Tensor:
-        """The bound with one draw of z, shape (B,), in nats: summed over pixels and codes, never a mean."""
+    def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The two terms of the bound with one draw of z, in nats: log p(x|z) (B,), and the KL of each latent (B, Z).
+
+            log p(x|z) = sum over pixels,    KL(q(z|x) || p(z)) = sum over latents
+
+        Raises:
+            ValueError: x is not a float batch (B, *shape) of this model's values.
+        """
         mu, log_var = self.encode(x)
         z = mu + (0.5 * log_var).exp() * torch.randn_like(mu)  # (B, Z)
-        reconstruction = self.decode(z).log_prob(x).flatten(1).sum(1)
-        kl = 0.5 * (log_var.exp() + mu**2 - 1 - log_var).sum(-1)
-        return reconstruction - kl
+        return self.decode(z).log_prob(x).flatten(1).sum(1), kl_to_prior(mu, log_var)
+
+    def elbo(self, x: Tensor, beta: float | Tensor = 1.0) -> Tensor:
+        """log p(x|z) - beta KL with one draw of z, shape (B,), in nats: summed over pixels and latents, never a mean.
+
+        With ``beta`` 1 its expectation is a lower bound on log p(x). With another it is the objective of a beta-VAE
+        (Higgins et al., ICLR 2017): more than 1 buys a code nearer to the prior, less than 1 a better reconstruction,
+        and only from 1 upwards is it a bound.
+
+        Raises:
+            ValueError: x is not a float batch (B, *shape) of this model's values.
+        """
+        log_likelihood, kl = self.terms(x)
+        return log_likelihood - beta * kl.sum(-1)
+
+    def log_weights(self, x: Tensor, samples: int) -> Tensor:
+        """log p(x, z_k) / q(z_k | x) of draws z_k ~ q(z|x), shape (K, B), in nats.
+
+        Their mean is the ELBO; the logarithm of the mean of their exponentials is the bound of ``log_prob``.
+
+        Raises:
+            ValueError: ``samples`` is not a positive integer, or x is no batch of this model's values.
+        """
+        samples = _check.whole("samples", samples)
+        mu, log_var = self.encode(x)
+        return self._log_weights(x, mu, log_var, samples)
+
+    def _log_weights(self, x: Tensor, mu: Tensor, log_var: Tensor, samples: int) -> Tensor:
+        eps = torch.randn(samples, *mu.shape, dtype=mu.dtype, device=mu.device)
+        z = mu + (0.5 * log_var).exp() * eps  # (K, B, Z)
+        log_joint = self.decode(z).log_prob(x).flatten(2).sum(2) + log_normal(z).sum(-1)  # (K, B)
+        return log_joint - log_normal(z, mu, log_var).sum(-1)
 
     def log_prob(self, x: Tensor, samples: int = 64) -> Tensor:
         """Importance-weighted lower bound on log p(x), shape (B,), in nats; it grows towards log p(x) with ``samples``.
 
             log 1/K sum_k p(x, z_k) / q(z_k | x),  z_k ~ q(z|x)
 
+        A bound in expectation: E[log mean] <= log E[mean] = log p(x). Draws are taken in portions that fit into memory.
+
         Raises:
-            ValueError: ``samples`` is not a positive integer.
+            ValueError: ``samples`` is not a positive integer, or x is no batch of this model's values.
         """
         samples = _check.whole("samples", samples)
         mu, log_var = self.encode(x)
-        eps = torch.randn(samples, *mu.shape, dtype=mu.dtype, device=mu.device)
-        z = mu + (0.5 * log_var).exp() * eps  # (K, B, Z)
-        log_joint = self.decode(z).log_prob(x).flatten(2).sum(2) + log_normal(z).sum(-1)  # (K, B)
-        log_q = log_normal(z, mu, log_var).sum(-1)
-        return torch.logsumexp(log_joint - log_q, 0) - math.log(samples)
+        numbers = max(1, len(x) * dimensions(self.shape) * self.pixels.n_params)
+        portion = max(1, MOST_NUMBERS // numbers)
+        parts = [min(portion, samples - start) for start in range(0, samples, portion)]
+        sums = [self._log_weights(x, mu, log_var, part).logsumexp(0) for part in parts]
+        return torch.stack(sums).logsumexp(0) - math.log(samples)
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
@@ -107,3 +148,34 @@ def log_normal(z: Tensor, mu: Tensor | float = 0.0, log_var: Tensor | float = 0.
     """log N(z | mu, exp(log_var)), elementwise, in nats."""
     log_var = torch.as_tensor(log_var, dtype=z.dtype, device=z.device)
     return -0.5 * ((z - mu) ** 2 * torch.exp(-log_var) + log_var + math.log(2 * math.pi))
+
+
+def kl_to_prior(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mu, exp(log_var)) || N(0, 1)) = (exp(log_var) + mu^2 - 1 - log_var) / 2, elementwise, in nats.
+
+    The sum over latents belongs to the image; a mean over them would divide beta by their number.
+    """
+    return 0.5 * (log_var.exp() + mu**2 - 1 - log_var)
+
+
+def free_bits(kl: Tensor, floor: float) -> Tensor:
+    """KL of a batch in which a latent's first ``floor`` nats are free of charge, a scalar, in nats.
+
+        sum_j max(floor, mean_b KL_bj)
+
+    Below the floor a latent costs the same whatever it says, so there is nothing to be gained by saying less. Kingma
+    et al., arXiv 1606.04934, section 2.3 (with min instead of max it would be fined for what it says *below* the
+    floor, and free above).
+
+    Args:
+        kl: (B, Z), from ``VAE.terms``.
+        floor: nats a latent, at least 0.
+
+    Raises:
+        ValueError: kl is not (B, Z), or floor is negative or not finite.
+    """
+    if not isinstance(kl, Tensor) or kl.ndim != 2 or not len(kl):
+        raise ValueError(f"kl must have shape (B, Z) with B > 0, got {_check.describe(kl)}")
+    if not isinstance(floor, int | float) or not 0 <= floor < math.inf:
+        raise ValueError(f"floor must be a finite number of at least 0, got {floor!r}")
+    return kl.mean(0).clamp(min=floor).sum()

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
-from course_utils.distributions import categorical, discretized_logistic_mixture, gaussian
-from course_utils.models import VAE
-from course_utils.models.vae import log_normal
+from course_utils.distributions import categorical, discretized_logistic_mixture, gaussian, palette
+from course_utils.models import VAE, vae
+from course_utils.models.vae import free_bits, kl_to_prior, log_normal
 
 D, Z, LOG_STD = 5, 2, -0.4
 
@@ -32,7 +32,7 @@ def linear_gaussian(log_var_offset=0.0, mu_offset=0.0):
     posterior = 1 / (1 + W.square().sum(0) / variance)  # (Z,) variances
     to_mu = posterior[:, None] * W.T / variance
     encoder = torch.cat([to_mu, torch.zeros_like(to_mu)])
-    fill(model.encoder[0], encoder, torch.cat([mu_offset - to_mu @ b, posterior.log() + log_var_offset]))
+    fill(model.encoder[1], encoder, torch.cat([mu_offset - to_mu @ b, posterior.log() + log_var_offset]))
     exact = MultivariateNormal(b, W @ W.T + variance * torch.eye(D, dtype=torch.float64))
     return model, exact
 
@@ -100,6 +100,28 @@ def test_kl_term_equals_torch_distributions():
     torch.testing.assert_close(model.elbo(x), -6 * math.log(2) - kl)
 
 
+def test_kl_to_prior_agrees_with_torch_in_every_element():
+    mu, log_var = 2 * torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    exact = kl_divergence(Normal(mu, (0.5 * log_var).exp()), Normal(0.0, 1.0))
+    torch.testing.assert_close(kl_to_prior(mu, log_var), exact)
+    # the published slip, a log-standard deviation taken for a log-variance: 0.403 nats instead of 0.741
+    m, s = torch.tensor(0.7), torch.tensor(0.4)
+    assert kl_to_prior(m, 2 * s.log()).item() == pytest.approx(0.741, abs=5e-4)
+    assert kl_to_prior(m, s.log()).item() == pytest.approx(0.403, abs=5e-4)
+
+
+def test_terms_add_up_to_the_bound_for_every_beta():
+    torch.manual_seed(0)
+    model = VAE((1, 2, 3), latent=4, hidden=(8,))
+    x = torch.randint(2, (6, 1, 2, 3)).float()
+    for beta in (0.0, 0.3, 1.0, 4.0, torch.tensor(2.0)):
+        torch.manual_seed(1)
+        log_likelihood, kl = model.terms(x)
+        torch.manual_seed(1)
+        torch.testing.assert_close(model.elbo(x, beta), log_likelihood - beta * (kl[:, 0] + kl[:, 1:].sum(-1)))
+    assert log_likelihood.shape == (6,) and kl.shape == (6, 4) and kl.min() > 0
+
+
 @pytest.mark.parametrize("shape", [(1, 2, 3), (1, 4, 3), (3, 4, 3)])
 def test_bounds_are_sums_over_pixels(shape):
     model = with_blind_decoder(shape)
@@ -129,6 +151,99 @@ def test_importance_weighted_density_sums_to_one_over_all_images(family):
     frequency = torch.bincount(index, minlength=levels**3) / 20_000
     assert p.std() > 0.2 * p.mean()
     assert ((frequency - p).abs() <= 5 * (p / 20_000).sqrt() + 0.05 * p).all()
+
+
+@pytest.mark.parametrize("samples", [1, 7, 50])
+def test_draws_taken_in_portions_are_the_same_bound(samples, monkeypatch):
+    model, exact = linear_gaussian()  # exact posterior: the bound does not depend on the draws
+    x = exact.sample((4,))
+    whole = model.log_prob(x, samples)
+    for most in (1, 3 * 4 * D * 2, 8 * 4 * D * 2):  # one draw a portion, three, eight
+        monkeypatch.setattr(vae, "MOST_NUMBERS", most)
+        torch.testing.assert_close(model.log_prob(x, samples), whole)
+    wrong, _ = linear_gaussian(log_var_offset=0.8, mu_offset=0.5)
+    bounds = torch.cat([wrong.log_prob(x[:1].expand(500, D), 40) for _ in range(8)])
+    monkeypatch.setattr(vae, "MOST_NUMBERS", 2**24)
+    at_once = torch.cat([wrong.log_prob(x[:1].expand(500, D), 40) for _ in range(8)])
+    error = math.hypot(bounds.std().item(), at_once.std().item()) / math.sqrt(4_000)
+    assert (bounds.mean() - at_once.mean()).abs() < 4 * error < 0.1
+
+
+def test_the_mean_of_log_weights_is_the_elbo_and_of_weights_the_density():
+    model, exact = linear_gaussian(log_var_offset=0.8, mu_offset=0.5)
+    x = exact.sample((1,))
+    torch.manual_seed(0)
+    log_weights = model.log_weights(x, 200_000)[:, 0].detach()
+    elbo = model.elbo(x.expand(100_000, D)).detach()
+    error = math.hypot(log_weights.std() / math.sqrt(200_000), elbo.std() / math.sqrt(100_000))
+    assert (log_weights.mean() - elbo.mean()).abs() < 4 * error < 0.05
+    ratios = (log_weights - exact.log_prob(x)).exp()
+    assert (ratios.mean() - 1).abs() < 4 * ratios.std() / math.sqrt(200_000) < 0.05
+
+
+def test_the_gradient_of_the_importance_weighted_bound_favours_the_best_draws():
+    """d/dt log mean w_k = sum_k softmax(log w)_k d/dt log w_k; turned round, the worst draw would weigh most."""
+    torch.manual_seed(0)
+    model = VAE((1, 2, 3), latent=2, hidden=(8,)).double()
+    x = torch.randint(2, (1, 1, 2, 3)).double()
+    parameter = model.decoder[0].weight
+    torch.manual_seed(1)
+    (whole,) = torch.autograd.grad(model.log_prob(x, 5).sum(), parameter)
+    torch.manual_seed(1)
+    log_weights = model.log_weights(x, 5)[:, 0]
+    weights = log_weights.detach().exp() / log_weights.detach().exp().sum()
+    each = [torch.autograd.grad(w, parameter, retain_graph=True)[0] for w in log_weights]
+    torch.testing.assert_close(whole, sum(w * g for w, g in zip(weights, each, strict=True)))
+    assert weights.max() - weights.min() > 0.05
+    # losses of 10 and of 100 nats: the bound stays near the better one
+    losses = torch.tensor([10.0, 100.0])
+    assert -(torch.logsumexp(-losses, 0) - math.log(2)).item() == pytest.approx(10.69, abs=0.005)
+
+
+def test_free_bits_charge_only_what_is_above_the_floor():
+    kl = torch.tensor([[0.05, 2.0, 0.3], [0.15, 4.0, 0.1]], requires_grad=True)  # means 0.1, 3, 0.2
+    charged = free_bits(kl, 0.5)
+    assert charged.item() == pytest.approx(0.5 + 3.0 + 0.5)
+    (gradient,) = torch.autograd.grad(charged, kl)
+    # a latent below its floor is not pushed further down; with min instead of max it alone would be
+    assert torch.equal(gradient, torch.tensor([[0.0, 0.5, 0.0], [0.0, 0.5, 0.0]]))
+    torch.testing.assert_close(free_bits(kl, 0), kl.sum(-1).mean())  # no floor: the KL itself
+    # the mean over the batch comes before the floor: 0.05 and 0.35 average to 0.2, which is charged nothing extra
+    assert free_bits(torch.tensor([[0.05], [0.35]]), 0.2).item() == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("kl", "floor", "message"),
+    [
+        (torch.zeros(3), 0.1, r"kl must have shape \(B, Z\)"),
+        (torch.zeros(0, 2), 0.1, r"kl must have shape \(B, Z\) with B > 0"),
+        (torch.zeros(2, 2), -0.1, "floor must be a finite number of at least 0, got -0.1"),
+        (torch.zeros(2, 2), math.nan, "floor must be a finite number of at least 0, got nan"),
+        (torch.zeros(2, 2), math.inf, "floor must be a finite number of at least 0, got inf"),
+    ],
+)
+def test_free_bits_refuse_what_is_no_kl_and_no_floor(kl, floor, message):
+    with pytest.raises(ValueError, match=message):
+        free_bits(kl, floor)
+
+
+@pytest.mark.parametrize("family", [None, categorical(5), discretized_logistic_mixture(17), gaussian(0.2), gaussian()])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7)])
+def test_convolutional_coders_keep_every_property_of_the_dense_ones(shape, family):
+    torch.manual_seed(0)
+    model = VAE(shape, latent=3, hidden=(8,), distribution=family, channels=(4, 6))
+    x = model.sample(4)
+    assert x.shape == (4, *shape)
+    assert model.elbo(x).shape == model.log_prob(x, 3).shape == (4,)
+    z = torch.randn(2, 5, 3)
+    many, one = model.decode(z), model.decode(z[1, 4])
+    torch.testing.assert_close(many.mean[1, 4], one.mean)
+    mu, log_var = model.encode(x)
+    torch.testing.assert_close(model.encode(x[2:3])[0], mu[2:3])  # no picture looks at another
+    weights = [p for p in model.parameters() if p.ndim == 4]
+    assert len(weights) == 4  # two convolutions down, two up
+    model.elbo(x).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in weights)
 
 
 def test_each_image_is_encoded_and_bounded_by_itself():
@@ -211,8 +326,10 @@ def test_bad_numbers_of_samples_are_refused(samples):
         (lambda: VAE((1, 2, 3), latent=0), "latent must be a whole number of at least 1, got 0"),
         (lambda: VAE((1, 2, 3), latent=2.0), "latent must be a whole number of at least 1, got 2.0"),
         (lambda: VAE(()), "shape must be a tuple of whole numbers above 0"),
+        (lambda: VAE((4,), channels=(2,)), r"shape must be \(channels, height, width\) for convolutions"),
+        (lambda: VAE((1, 2, 3), distribution=palette(4)), "distribution must be a family of float images"),
         (lambda: VAE((1, 2, 3), hidden=(0,)), "hidden must be a tuple of whole numbers above 0"),
-        (lambda: VAE((1, 2, 3), latent=4).decode(torch.zeros(2, 3)), r"z must have shape \(\.\.\., 4\), got \(2, 3\)"),
+        (lambda: VAE((1, 2, 3), latent=4).decode(torch.zeros(2, 3)), r"shape \(\.\.\., 4\), got .* \(2, 3\)"),
     ],
 )
 def test_bad_sizes_are_refused(make, message):
