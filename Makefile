@@ -21,7 +21,7 @@ test: $(READY) ## check style, run the unit tests, re-run the notebooks and comp
 	@$(PY) -m pytest -n $(JOBS) --dist loadscope --nbval tests $(wildcard notebooks)
 
 lab: $(READY) ## open JupyterLab on the first notebook
-	@$(PY) -m jupyter lab --LabApp.news_url=None notebooks/00_start_here.ipynb
+	@$(PY) -m jupyter lab --config=tools/lab_config.py notebooks/00_start_here.ipynb
 
 notebooks: $(READY) ## re-run the changed notebooks and store their outputs in place (NB=01 forces one, ALL=1 all)
 	@$(PY) tools/store.py --jobs $(JOBS) $(if $(ALL),--all) $(NB)

@@ -219,6 +219,26 @@ def test_a_widget_is_stored_and_published_as_its_picture(tmp_path, capsys):
         assert '"model_id"' not in (tmp_path / edition).read_text(), edition
 
 
+def test_what_a_reader_saves_in_jupyterlab_keeps_the_picture_of_a_widget(tmp_path):
+    """With the settings of `make lab`, through Jupyter's own contents manager."""
+    from jupyter_server.services.contents.filemanager import FileContentsManager
+    from traitlets.config import PyFileConfigLoader
+
+    settings = PyFileConfigLoader("lab_config.py", path=str(runner.ROOT / "tools")).load_config()
+    manager = FileContentsManager(root_dir=str(tmp_path), config=settings)
+    widget = {runner.WIDGET: {"model_id": "1"}}
+    outputs = [picture(**widget), new_output("display_data", data=widget), printed("42")]
+    cell = new_code_cell("show()", outputs=outputs)
+    model = {"type": "notebook", "format": "json", "content": new_notebook(cells=[new_markdown_cell("a"), cell])}
+    manager.save(model, "own.ipynb")
+    _, kept = runner.read(tmp_path / "own.ipynb").cells
+    assert set(kept.outputs[0].data) == {"image/png", "text/plain"}
+    assert set(kept.outputs[1].data) == {runner.WIDGET}  # without a picture there is nothing better
+    assert kept.outputs[2].text == "42"
+    manager.save({"type": "file", "format": "text", "content": "as it is"}, "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "as it is"
+
+
 @pytest.mark.parametrize(
     "text, promise, minutes",
     [

@@ -272,11 +272,16 @@ def merge_streams(outputs):
     return [o for o in merged if o.output_type != "stream" or o.text]
 
 
+def keep_the_picture(data):
+    """Drop the widget from an output that has a picture beside it: stored, it has no kernel and shows an error."""
+    if WIDGET in data and any(kind.startswith("image/") or kind == "text/html" for kind in data):
+        del data[WIDGET]
+
+
 def describe_images(cell, output):
     """Copy the cell's alt text to where IPython's own `Image(alt=…)` keeps it: beside each picture."""
     data = output.get("data", {})
-    if WIDGET in data and any(kind.startswith("image/") or kind == "text/html" for kind in data):
-        del data[WIDGET]  # a stored widget has no kernel: the picture beside it is what a reader can see
+    keep_the_picture(data)
     for kind in data:
         if kind.startswith("image/"):
             output.metadata.setdefault(kind, nbformat.from_dict({})).pop("alt", None)
