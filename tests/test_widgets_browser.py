@@ -1,4 +1,4 @@
-"""The painter in a real JupyterLab and a real browser, live and stored; skipped where there is no Chromium.
+"""The widgets in a real JupyterLab and a real browser, live and stored; skipped where there is no Chromium.
 
 Everything happens on this machine: the test starts JupyterLab in a folder of its own, and pages may ask nobody else.
 """
@@ -18,6 +18,7 @@ from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_notebook
 
 import runner
+from course_utils.widgets import kl_parts
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright's Python package is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -48,14 +49,43 @@ painter
 """,
 ]
 
+CURVES = ["from course_utils import widgets\ncurves = widgets.kl_curves()\ncurves"]
+
+# The picture of two pixels tells its code, black or white by the sign of each number. The first wish (after the first
+# picture and the still one) waits until there is a file `go`, and to the far right there are no pictures.
+EXPLORER = [
+    """
+import time
+from pathlib import Path
+
+import torch
+from course_utils import widgets
+
+asked = []
+
+def decode(z):
+    asked.append(z.tolist()[0])
+    while len(asked) == 3 and not Path("go").exists():
+        time.sleep(0.01)
+    if len(z) == 1 and z[0, 0] > 2.5:
+        raise RuntimeError("no luck")
+    return (z > 0).float().view(-1, 1, 1, 2)
+
+codes = torch.tensor([[-2.0, -2.0], [2.0, 2.0]])
+explorer = widgets.latent_explorer(decode, codes, torch.tensor([4, 7]), limit=3)
+explorer
+""",
+]
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """A running JupyterLab: its address with a token in it, its folder, and the notary whose notebooks it trusts."""
     home = tmp_path_factory.mktemp("lab")
     folder, runtime = home / "notebooks", home / "runtime"
-    cells = [new_code_cell(source.strip()) for source in CELLS]
-    runner.write(folder / "live.ipynb", runner.dumps(runner.normalise(new_notebook(cells=cells))))
+    for name, sources in {"live": CELLS, "curves": CURVES, "explorer": EXPLORER}.items():
+        cells = [new_code_cell(source.strip()) for source in sources]
+        runner.write(folder / f"{name}.ipynb", runner.dumps(runner.normalise(new_notebook(cells=cells))))
     silent = {"checkForUpdates": False, "fetchNews": "false", "doNotDisturbMode": True}  # it would ask for news
     settings = "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
     runner.write(home / settings, json.dumps(silent))
@@ -126,6 +156,19 @@ def open_notebook(page, address, name):
 
 def do(page, command):
     page.evaluate("command => window.jupyterapp.commands.execute(command)", command)
+
+
+def printed(page, code):
+    """What code prints in the kernel of the open notebook."""
+    run = """async code => {
+        const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+        const future = kernel.requestExecute({ code });
+        let text = '';
+        future.onIOPub = message => { if (message.header.msg_type === 'stream') text += message.content.text; };
+        await future.done;
+        return text;
+    }"""
+    return page.evaluate(run, code).strip()
 
 
 class Painter:
@@ -251,3 +294,146 @@ def check_without_kernel(page, address, folder, notary):
     first, second = (page.locator(".jp-Notebook .jp-OutputArea").nth(k) for k in (0, 1))
     assert first.locator("img").evaluate("image => image.complete && image.naturalWidth") > 400
     assert "Error" not in first.inner_text() and second.locator("img").count() == 0
+
+
+# ---- the three curves ------------------------------------------------------------------------------------------------
+
+
+def shown_numbers(root):
+    """The numbers of the table that are seen, by their names."""
+    read = "cells => cells.filter(c => c.offsetParent).map(c => [c.dataset.name, c.innerText])"
+    rows = root.locator(".kl-number").evaluate_all(read)
+    return {name: float(text.replace("−", "-").removesuffix(" nats")) for name, text in rows}
+
+
+def test_step_by_step_through_the_curves_with_numbers_equal_to_pythons(page, lab):
+    address, _, _ = lab
+    open_notebook(page, address, "curves.ipynb")
+    do(page, "notebook:run-all-cells")
+    root = page.locator(".course-kl")
+    root.wait_for()
+    s, m = (root.get_by_role("slider", name=name) for name in ("s, the log-variance", "m, the mean"))
+    expected = [["variance"], ["variance", "line"], *[["variance", "line", "difference"]] * 2]
+    for step, names in enumerate(expected, 1):
+        assert list(shown_numbers(root)) == names and not m.is_visible()
+        assert root.get_by_role("status").inner_text().startswith(f"{step} of 5: ")
+        current = root.locator("[aria-current=step]")
+        assert current.count() == 1 and current.inner_text() == f"{step}"
+        root.get_by_role("button", name="Next", exact=False).first.click()
+    assert printed(page, "print(curves)").endswith("step 5 of 5)")
+    assert m.is_visible() and root.locator(".kl-bells").is_visible()
+
+    for slider, key, times in [
+        (s, "ArrowRight", 3),
+        (m, "Home", 1),
+        (m, "ArrowRight", 7),
+        (s, "End", 1),
+        (s, "Home", 1),
+    ]:
+        slider.focus()
+        for _ in range(times):
+            page.keyboard.press(key)
+        at = {"m": float(m.input_value()), "s": float(s.input_value())}
+        parts = kl_parts(**at)
+        for name, value in shown_numbers(root).items():
+            assert value == pytest.approx(getattr(parts, name).item(), abs=0.000501), name
+        assert printed(page, "print(curves.m, curves.s)") == f"{at['m']} {at['s']}"
+        # The dots stand on the curves: 1 of the chart is as high as its grid says.
+        ys = root.locator(".kl-chart .kl-grid[x1='34'][x2='428']").evaluate_all(
+            "all => all.map(e => +e.getAttribute('y1'))"
+        )
+        unit = (ys[1] - ys[2]) / 2  # the lines stand at -2, 2, 4, 6 and 8; 0 is the axis
+        lifted, gap = (root.locator(".kl-dot").nth(k).get_attribute("cy") for k in (3, 2))
+        assert (float(gap) - float(lifted)) / unit == pytest.approx(at["m"] ** 2, abs=0.01)
+    assert at == {"m": -1.65, "s": -3.0}
+
+    box = root.locator(".kl-chart").bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + (34 + 0.6 * 394) / 440 * box["width"], box["y"] + 50)  # s = 0 is at 3/5 of the plane
+    page.mouse.up()
+    assert s.input_value() == "0" and shown_numbers(root)["difference"] == 0
+    page.keyboard.press("d")
+    page.keyboard.press("d")  # JupyterLab's "delete the cell", if it were not for the widget
+    root.get_by_role("button", name="Back").click()
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    assert root.is_visible() and list(shown_numbers(root)) == ["variance", "line", "difference"]
+    root.get_by_role("button", name="Step 1").click()
+    assert list(shown_numbers(root)) == ["variance"]
+    assert root.get_by_role("button", name="Back").get_attribute("aria-disabled") == "true"
+
+
+# ---- the latent explorer ---------------------------------------------------------------------------------------------
+
+
+class Explorer:
+    """What a reader sees of the explorer and does with it."""
+
+    def __init__(self, page):
+        self.page, self.root = page, page.locator(".course-explorer")
+        self.root.wait_for()
+        self.plane = self.root.locator(".explorer-plane")
+
+    def at(self, x, y):
+        """Where a point of the plane [-3, 3]² is on the screen."""
+        box = self.root.locator(".explorer-paper").bounding_box()
+        return box["x"] + (x + 3) / 6 * box["width"], box["y"] + (3 - y) / 6 * box["height"]
+
+    def pixels(self):
+        read = "c => [...c.getContext('2d').getImageData(0, 0, 2, 1).data.filter((_, k) => k % 4 === 0)]"
+        return self.root.locator(".explorer-picture").evaluate(read)
+
+    def caption(self):
+        return self.root.locator(".explorer-caption").inner_text()
+
+    def wait_for(self, caption):
+        self.root.locator(".explorer-caption", has_text=caption).wait_for()
+
+    def nearest(self):
+        return self.root.locator(".explorer-nearest").inner_text()
+
+
+def test_a_dragged_point_is_decoded_and_no_queue_builds_up(page, lab):
+    address, folder, _ = lab
+    open_notebook(page, address, "explorer.ipynb")
+    do(page, "notebook:run-all-cells")
+    explorer = Explorer(page)
+    assert explorer.caption() == "z = (0.00, 0.00)" and explorer.pixels() == [0, 0]
+    assert printed(page, "print(len(asked))") == "2"
+
+    page.mouse.move(*explorer.at(0, 0))
+    page.mouse.down()
+    for k in range(40):
+        page.mouse.move(*explorer.at(-k / 20, k / 20))
+    page.mouse.move(*explorer.at(-1, 2))
+    page.mouse.up()
+    assert explorer.caption() == "z = (0.00, 0.00)"  # the kernel is still at the first place
+    (folder / "go").touch()
+    page.wait_for_function("() => document.querySelector('.explorer-caption').innerText.startsWith('z = (−')")
+    x, y = json.loads(printed(page, "print(asked[-1])"))
+    assert (x, y) == (pytest.approx(-1, abs=0.02), pytest.approx(2, abs=0.02))
+    assert printed(page, "print(len(asked))") == "4"  # of 41 places the first and the last
+    assert explorer.pixels() == [0, 255]
+
+    page.touchscreen.tap(*explorer.at(1.5, 1))
+    explorer.wait_for("z = (1.")
+    assert explorer.pixels() == [255, 255] and explorer.nearest() == "Nearest code of the data: label 7"
+    explorer.plane.focus()
+    page.keyboard.press("Home")
+    explorer.wait_for("z = (0.00, 0.00)")
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowDown", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    explorer.wait_for("z = (−0.15, −0.45)")  # steps of a fortieth of half the side, and of five of them
+    assert explorer.pixels() == [0, 0] and explorer.nearest() == "Nearest code of the data: label 4"
+    assert explorer.root.locator(".explorer-spoken").inner_text().startswith("(−0.15, −0.45)")
+
+    page.mouse.click(*explorer.at(2.8, 0))
+    alarm = explorer.root.get_by_role("alert")
+    alarm.get_by_text("RuntimeError: no luck").wait_for()
+    page.mouse.click(*explorer.at(1, -1))
+    explorer.wait_for("z = (1.")
+    assert alarm.inner_text() == "" and explorer.pixels() == [255, 0]
+    page.keyboard.press("d")
+    page.keyboard.press("d")  # JupyterLab's "delete the cell", if it were not for the widget
+    assert explorer.root.is_visible()

@@ -1,10 +1,7 @@
-"""Widgets: a thin layer over pure functions, which degrades to a picture where no kernel runs.
+"""The painter: a learner gives some pixels of a picture and asks a model for the others.
 
-`painter` lets a learner give some pixels of a picture and ask a model for the others. What it shows is computed by
-`finish` (the model's part), `to_rgb` and `picture` (the still picture); the browser's part is widgets.js beside this
-file. The output of a cell holds both, the widget and the still picture: JupyterLab shows the widget while its kernel
-runs, every other reader the picture. Stored outputs keep only the picture, because JupyterLab, in a notebook that it
-trusts, shows an error message in place of a widget whose kernel is gone, picture or no picture.
+What it shows is computed by `finish` (the model's part), `to_rgb` and `picture` (the still picture); the browser's part
+is painting.js beside this file.
 """
 
 import base64
