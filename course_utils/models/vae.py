@@ -17,7 +17,8 @@ from course_utils.distributions import PixelDistribution, PixelFamily, draw
 from course_utils.models.base import DensityModel, dimensions, evaluating, need_family, need_values
 from course_utils.models.coders import make_decoder, make_encoder, need_codes, need_sizes
 
-MOST_NUMBERS = 2**24  # parameters of p(x|z) that ``log_prob`` holds at a time: 64 MB in float32
+# Parameters of p(x|z) that ``log_prob`` holds at a time: what a processor's cache takes, what fills an accelerator.
+MOST_NUMBERS = {"cpu": 2**20, "accelerator": 2**26}
 
 
 class VAE(DensityModel):
@@ -127,7 +128,7 @@ class VAE(DensityModel):
         samples = _check.whole("samples", samples)
         mu, log_var = self.encode(x)
         numbers = max(1, len(x) * dimensions(self.shape) * self.pixels.n_params)
-        portion = max(1, MOST_NUMBERS // numbers)
+        portion = max(1, MOST_NUMBERS["cpu" if x.device.type == "cpu" else "accelerator"] // numbers)
         parts = [min(portion, samples - start) for start in range(0, samples, portion)]
         sums = [self._log_weights(x, mu, log_var, part).logsumexp(0) for part in parts]
         return torch.stack(sums).logsumexp(0) - math.log(samples)
@@ -164,7 +165,7 @@ def free_bits(kl: Tensor, floor: float) -> Tensor:
         sum_j max(floor, mean_b KL_bj)
 
     Below the floor a latent costs the same whatever it says, so there is nothing to be gained by saying less. Kingma
-    et al., arXiv 1606.04934, section 2.3 (with min instead of max it would be fined for what it says *below* the
+    et al., arXiv 1606.04934 (with min instead of max it would be fined for what it says *below* the
     floor, and free above).
 
     Args:

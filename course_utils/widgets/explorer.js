@@ -186,7 +186,7 @@ function render({ model, el }) {
     spoken.textContent = `${words([x, y])} ${nearest.textContent}`;
   });
 
-  const left = make("div", "explorer-left", {}, make("div", "explorer-title", {}, "Drag the ring"), svg);
+  const left = make("div", "explorer-left", {}, make("div", "explorer-title", {}, "Drag the marker"), svg);
   if (phases) {
     const strip = make("span", "explorer-strip");
     strip.style.background = `linear-gradient(to right, ${[...groups, groups[0]].join(", ")})`;

@@ -285,7 +285,7 @@ def _picture(decode: Decoder, scene: Scene, point: list[float]) -> Figure:
     _draw_plane(plane, scene)
     plane.plot(*crosses.T, "+", color=INK, markersize=9, markeredgewidth=1.5)
     plane.plot(*point, "o", color=INK, markersize=13, markerfacecolor="none", markeredgewidth=2.5)
-    _draw_image(one, pictures[-1], f"At the ring:\n({_short(point[0], 2)}, {_short(point[1], 2)})")
+    _draw_image(one, pictures[-1], f"At the marker:\n({_short(point[0], 2)}, {_short(point[1], 2)})")
     if scene.phases:
         below = one.inset_axes([0, -0.25, 1, 0.08])
         bar = figure.colorbar(ScalarMappable(cmap=CYCLE), cax=below, orientation="horizontal")

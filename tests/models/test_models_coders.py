@@ -66,6 +66,21 @@ def test_a_convolution_shares_weights_over_places():
     assert maps(x).std() > 0.01
 
 
+@pytest.mark.parametrize("channels", [(4,), (4, 6)])
+@pytest.mark.parametrize("hidden", [(), (5,)])
+def test_every_layer_but_the_last_bends(hidden, channels):
+    """What remains if each SiLU is left out is linear but for its offset: f(2x) - f(0) = 2 (f(x) - f(0))."""
+    torch.manual_seed(0)
+    encoder, decoder = make_encoder((1, 8, 8), 1, 2, hidden, channels), make_decoder(3, (1, 8, 8), 1, hidden, channels)
+    for network, x in ((encoder, torch.randn(3, 1, 8, 8, 1)), (decoder, torch.randn(3, 3))):
+        twice, once = network(2 * x) - network(0 * x), network(x) - network(0 * x)
+        assert (twice - 2 * once).abs().max() > 1e-3
+        layers = list(network)
+        bends = sum(isinstance(m, nn.SiLU) for m in layers)
+        assert bends == sum(isinstance(m, nn.Conv2d | nn.Linear) for m in layers) - 1
+        assert not isinstance(layers[-1], nn.SiLU)
+
+
 def test_decoders_give_parameters_of_a_channel_together():
     """(B, C * P, H, W) to (B, C, H, W, P): channel c's P numbers are the convolution's maps c * P ... c * P + P - 1."""
     torch.manual_seed(0)
