@@ -123,7 +123,7 @@ def test_the_last_panel_shows_both_gaussians_and_the_kl(m, s):
         seen = [(p * step).sum(), (z * p * step).sum(), ((z - mean) ** 2 * p * step).sum()]
         assert [value.item() for value in seen] == pytest.approx([1, mean, variance], abs=2e-3)
     expected = kl_divergence(Normal(m, math.exp(s / 2)), Normal(0.0, 1.0)).item()
-    assert ax.get_title(loc="left") == f"KL = {expected:.3f} nats"
+    assert ax.get_title(loc="left") == f"KL = ½ · {2 * expected:.3f} = {expected:.3f} nats"
 
 
 def test_the_colours_are_the_courses():

@@ -186,7 +186,8 @@ def _draw_gaussians(ax: Axes, m: float, s: float) -> None:
     top = max(0.62, 1.35 / math.sqrt(2 * math.pi * math.exp(s)))  # room for the legend above the higher of both
     ax.set(xlim=(-5, 5), ylim=(0, top), xlabel="z")
     ax.legend(loc="upper left", fontsize=10, frameon=False)
-    _title(ax, f"KL = {kl_parts(m, s).kl.item():.3f} nats")
+    kl = kl_parts(m, s).kl.item()
+    _title(ax, f"KL = ½ · {2 * kl:.3f} = {kl:.3f} nats")
 
 
 def _title(ax: Axes, text: str) -> None:
