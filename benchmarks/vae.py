@@ -37,7 +37,7 @@ from course_utils.distributions import PixelFamily, bernoulli, categorical, disc
 
 MIXTURE = discretized_logistic_mixture(17, 5)
 AT_A_TIME = 2**16  # pixels to evaluate at a time: what stays in a processor's cache took a third of the time
-ACTIVE = 0.01  # a latent is used if the variance of its mean over the images is larger (Burda et al., section 5.1)
+ACTIVE = 0.01  # a latent is used if the variance of its mean over the images is larger (Burda et al., arXiv 1509.00519)
 
 
 class Setting(NamedTuple):

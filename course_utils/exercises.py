@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.models import PixelCNN
+from course_utils.models import AutoEncoder, PixelCNN
 
 Wrong = Sequence[tuple[Callable, str]]  # functions that make a usual mistake, and what to say of it
 Raised = Sequence[tuple[str, str]]  # parts of an error's message, and what to say of it
@@ -868,6 +868,440 @@ def grey_log_prob(answer: Callable) -> None:
     ]
     moral = "Two levels give Bernoulli back; with more, the cross-entropy alone counted up to L / 2 times."
     _judge(answer, right, cases, wrong, moral, raised)
+
+
+# --- 05_autoencoder --------------------------------------------------------------------------------------------------
+
+
+def code_size(answer: Callable) -> None:
+    """Exercise 05.1: the smallest linear code whose error, the sum of the discarded eigenvalues, is at most a limit."""
+
+    def first(enough: Callable) -> Callable:
+        """The smallest Z that is enough, by a function of eigenvalues, Z and limit; one more than D if none is."""
+        return lambda v, limit: next((Z for Z in range(len(v) + 1) if enough(v, Z, limit)), len(v) + 1)
+
+    right = first(lambda eigenvalues, Z, limit: eigenvalues[Z:].sum() <= limit)
+    wrong = [
+        (first(lambda v, Z, limit: v[:Z].sum() >= limit), "that adds up what the code *keeps*; the error is the rest"),
+        (first(lambda v, Z, limit: v[Z:].sum() < limit), "at most: an error equal to the limit is allowed"),
+        (lambda v, limit: right(v, limit) + 1, "one too many: with Z numbers the first Z eigenvalues are kept"),
+        (lambda v, limit: right(v, limit) - 1, "one too few: with Z numbers the first Z eigenvalues are kept"),
+        (first(lambda v, Z, limit: v[Z:].sum() <= limit * v.sum()), "limit is an error, not a share of the variance"),
+        (lambda v, limit: int((v > limit).sum()), "the discarded eigenvalues add up: each alone may be small enough"),
+        (
+            first(lambda v, Z, limit: Z == len(v) or v[Z:].mean() <= limit),
+            "their sum, not their mean: squared error is summed over the directions",
+        ),
+    ]
+    steps, halves = torch.tensor([4.0, 2.0, 1.0, 1.0]), torch.tensor([3.0, 0.5, 0.5, 0.5, 0.25])
+    cases = [(steps, 2.0), (steps, 1.0), (steps, 0.0), (halves, 1.0), (halves, 9.0), (halves, 1.5)]
+    moral = "No linear code of that size does better, however it is trained."
+    _judge(answer, lambda eigenvalues, limit: right(eigenvalues, limit), cases, wrong, moral)
+
+
+def pca_error(answer: Callable) -> None:
+    """Exercise 05.2: squared error of test points after PCA fitted to training points, shape (M,)."""
+
+    def through(fit: Callable, away: Callable, back: Callable) -> Callable:
+        """Axes of train less fit(train); the code of test less away(train, test); then back(train, test) is added."""
+
+        def answer(train, test, Z):
+            axes = torch.linalg.svd(train - fit(train), full_matrices=False).Vh[:Z]
+            return (((test - away(train, test)) @ axes.T @ axes + back(train, test) - test) ** 2).sum(1)
+
+        return answer
+
+    def of_train(train: Tensor, test: Tensor | None = None) -> Tensor:
+        return train.mean(0)
+
+    def of_test(train: Tensor, test: Tensor) -> Tensor:
+        return test.mean(0)
+
+    def zero(*_) -> Tensor:
+        return torch.zeros(())
+
+    right = through(of_train, of_train, of_train)
+    wrong = [
+        (through(zero, zero, zero), "the axes must run through the mean of the data, not through 0: subtract it first"),
+        (
+            through(of_train, of_test, of_test),
+            "the test points' own mean was subtracted; a code is learned from training points only",
+        ),
+        (
+            through(of_train, zero, zero),
+            "the axes are centred, the test points are not: subtract the mean from them too",
+        ),
+        (through(of_train, of_train, zero), "the mean was subtracted and never added again"),
+        (through(of_train, zero, of_train), "the mean is added at the end; subtract it before the code is computed"),
+        (through(zero, of_train, of_train), "centre the training points, too, before their axes are sought"),
+        (lambda train, test, Z: right(train, test, Z).mean(), "one error for each test point is asked for, shape (M,)"),
+        (lambda train, test, Z: right(train, test, Z) / train.shape[1], "summed over the values, never a mean"),
+        (lambda train, test, Z: right(train, test, Z).sqrt(), "the squared error, without the root"),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = []
+    for Z in (1, 2, 4):
+        train = torch.randn(30, 6, generator=g) * torch.tensor([3.0, 2.0, 1.5, 1.0, 0.5, 0.2]) + 4
+        cases.append((train, torch.randn(5, 6, generator=g) + 3, Z))
+    moral = "Through 0, the first axis is spent on the mean, which every picture shares."
+    _judge(answer, lambda train, test, Z: right(train, test, Z), cases, wrong, moral)
+
+
+def denoising_loss(answer: Callable) -> None:
+    """Exercise 05.3: loss of a denoising autoencoder, |model(x + noise) - x|^2, shape (B,)."""
+
+    def error(given: Callable, wanted: Callable) -> Callable:
+        return lambda model, x, noise: ((model(given(x, noise)) - wanted(x, noise)) ** 2).sum((1, 2, 3))
+
+    def clean(x: Tensor, noise: Tensor) -> Tensor:
+        return x
+
+    def noisy(x: Tensor, noise: Tensor) -> Tensor:
+        return x + noise
+
+    right = error(noisy, clean)
+    wrong = [
+        (error(noisy, noisy), "it is asked to return the noise as well: compare with the clean picture"),
+        (error(clean, clean), "the noise is nowhere: that is a plain autoencoder"),
+        (error(clean, noisy), "turned round: the *noisy* picture goes in, and the clean one is wanted"),
+        (
+            lambda model, x, noise: ((model(x) + noise - x) ** 2).sum((1, 2, 3)),
+            "the noise belongs to the input, not to the output",
+        ),
+        (error(noisy, lambda x, noise: noise), "the clean picture is wanted, not the noise"),
+        (lambda model, x, noise: right(model, x, noise).mean(), "one number for each picture is asked for, shape (B,)"),
+        (lambda model, x, noise: right(model, x, noise).sum(), "one number for each picture is asked for, shape (B,)"),
+        (
+            lambda model, x, noise: right(model, x, noise) / x[0].numel(),
+            "summed over the pixels, never a mean",
+        ),
+    ]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        cases = [
+            (AutoEncoder((1, 4, 4), 2, hidden), torch.rand(3, 1, 4, 4), torch.randn(3, 1, 4, 4))
+            for hidden in ((), (8,))
+        ]
+    moral = "With the noisy picture as target, nothing but the bottleneck removes noise."
+    _judge(answer, lambda model, x, noise: right(model, x, noise), cases, wrong, moral)
+
+
+def phase_between(answer: Callable) -> None:
+    """Exercise 05.4: the phase at t of the way from a to b, the short way round, in [0, 1)."""
+
+    def turn(a: Tensor, b: Tensor) -> Tensor:
+        return torch.remainder(b - a + 0.5, 1) - 0.5
+
+    def chord(a: Tensor, b: Tensor, t: float) -> Tensor:
+        ends = [torch.polar(torch.ones_like(phase), 2 * math.pi * phase) for phase in (a, b)]
+        return torch.remainder(torch.lerp(*ends, t).angle() / (2 * math.pi), 1)
+
+    right = lambda a, b, t: torch.remainder(a + t * turn(a, b), 1)  # noqa: E731
+    wrong = [
+        (
+            lambda a, b, t: torch.lerp(a, b, t),
+            "from 0.9 to 0.1 that goes by 0.5, the full moon; the short way goes by 0, the new one",
+        ),
+        (lambda a, b, t: a + t * turn(a, b), "read the result modulo 1: phases lie in [0, 1)"),
+        (lambda a, b, t: right(b, a, t), "at t = 0 it should be a, and at t = 1 it should be b"),
+        (
+            lambda a, b, t: torch.remainder(a + t * torch.remainder(b - a, 1), 1),
+            "always forwards: where b lies a little behind a, that is the long way round",
+        ),
+        (
+            lambda a, b, t: torch.remainder(a + t * turn(a, b).abs(), 1),
+            "the difference has lost its sign: from 0.3 to 0.2 it is -0.1",
+        ),
+        (chord, "the straight line between two points of the circle: its middle is right, but it is not passed evenly"),
+    ]
+    a, b = torch.tensor([0.9, 0.1, 0.5, 0.3]), torch.tensor([0.2, 0.85, 0.25, 0.55])  # no result near 0, or 1
+    moral = "The middle of 0.9 and 0.1 is a new moon, and their average a full one."
+    _judge(answer, right, [(a, b, 0.3), (a, b, 0.5), (a, b, 1.0)], wrong, moral)
+
+
+# --- 06_elbo_and_kl --------------------------------------------------------------------------------------------------
+
+
+def gaussian_kl(answer: Callable) -> None:
+    """Exercise 06.1: KL(N(mu, diag exp(log_var)) || N(0, I)), shape (B,)."""
+
+    def price(mu: Tensor, log_var: Tensor) -> Tensor:
+        return 0.5 * (log_var.exp() + mu**2 - 1 - log_var)
+
+    def right(mu, log_var):
+        return price(mu, log_var).sum(-1)
+
+    wrong = [
+        (price, "one number for each latent; latents are independent, so the price of a code is their sum: sum(-1)"),
+        (lambda mu, s: price(mu, s).mean(-1), "a mean over the latents: that would divide the price by their number"),
+        (lambda mu, s: price(mu, s).sum(), "one number for all codes; one for each is asked for, shape (B,)"),
+        (lambda mu, s: price(mu, s).sum(0), "that sums over the codes; the latents are the last axis: sum(-1)"),
+        (lambda mu, s: -right(mu, s), "the sign is turned: a divergence is never negative"),
+        (lambda mu, s: 2 * right(mu, s), "the half is missing"),
+        (lambda mu, s: right(mu, 2 * s), "log_var is the logarithm of the variance already, not of its square root"),
+        (lambda mu, s: right(mu, s / 2), "that takes the standard deviation for the variance"),
+        (lambda mu, s: (price(mu, s) + 0.5 * (mu - mu**2)).sum(-1), "the mean is squared"),
+        (lambda mu, s: (price(mu, s) - 0.5 * mu**2).sum(-1), "the spring is missing: + mu**2"),
+        (lambda mu, s: (price(mu, s) - mu**2).sum(-1), "the sign of mu**2: a mean away from 0 costs something"),
+        (lambda mu, s: (price(mu, s) + 0.5).sum(-1), "the 1 is missing: exp(s) is compared with 1 + s, its tangent"),
+        (lambda mu, s: (price(mu, s) + s).sum(-1), "the sign of log_var: the tangent is 1 + s, both are subtracted"),
+        (
+            lambda mu, s: 0.5 * ((-s).exp() * (1 + mu**2) - 1 + s).sum(-1),
+            "that is KL(p || q); here the average is taken over q",
+        ),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = [(torch.randn(B, Z, generator=g), torch.randn(B, Z, generator=g)) for B, Z in ((5, 3), (2, 7))]
+    _judge(answer, right, cases, wrong, "Zero only for mean 0 and variance 1, in every latent.")
+
+
+def kl_of_two(answer: Callable) -> None:
+    """Exercise 06.2: KL(N(m1, exp(s1)) || N(m2, exp(s2))), elementwise."""
+
+    def right(m1, s1, m2, s2):
+        return 0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 * (-s2).exp() - 1 - (s1 - s2))
+
+    def change(m1, s1, m2, s2, ratio=0.0, square=0.0, log=0.0):
+        """The right value with a part of it counted so many times more."""
+        extra = ratio * (s1 - s2).exp() + square * (m1 - m2) ** 2 * (-s2).exp() + log * (s1 - s2)
+        return right(m1, s1, m2, s2) + 0.5 * extra
+
+    wrong = [
+        (
+            lambda m1, s1, m2, s2: right(m2, s2, m1, s1),
+            "the two are exchanged: the average is taken over the *first*, and KL is not symmetric",
+        ),
+        (
+            lambda m1, s1, m2, s2: 0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 - 1 - (s1 - s2)),
+            "the distance of the means counts in widths of the second: divide its square by exp(s2)",
+        ),
+        (
+            lambda m1, s1, m2, s2: 0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 * (-s1).exp() - 1 - (s1 - s2)),
+            "the square is divided by the first variance; log p of the second is what it comes from",
+        ),
+        (
+            lambda m1, s1, m2, s2: 0.5 * ((s2 - s1).exp() + (m1 - m2) ** 2 * (-s2).exp() - 1 - (s1 - s2)),
+            "the ratio of the variances is upside down: exp(s1 - s2)",
+        ),
+        (lambda *a: right(a[0], a[1], 0 * a[2], 0 * a[3]), "that is the box: m2 and s2 are not used"),
+        (lambda *a: right(a[0], a[1], 0 * a[2], a[3]), "m2 is not used"),
+        (lambda *a: 2 * right(*a), "the half is missing"),
+        (lambda *a: -right(*a), "the sign: a divergence is never negative"),
+        (lambda *a: right(*a) + 0.5, "the 1 is missing: equal arguments must give zero"),
+        (lambda *a: change(*a, log=1), "the difference of the logarithms, s1 - s2, is missing"),
+        (lambda *a: change(*a, log=2), "the sign of s1 - s2: check it with the box, where s2 = 0"),
+        (lambda *a: change(*a, square=-1), "the distance of the means is missing"),
+        (lambda *a: change(*a, square=-2), "the sign of the square: means apart cost something"),
+        (lambda *a: right(a[0], 2 * a[1], a[2], 2 * a[3]), "s1 and s2 are log-variances already"),
+        (lambda *a: right(*a).sum(-1), "elementwise, without a sum"),
+        (
+            lambda m1, s1, m2, s2: 0.5 * (s1.exp() + (m1 - m2) ** 2 * (-s2).exp() - 1 - (s1 - s2)),
+            "the first variance counts in units of the second: exp(s1 - s2)",
+        ),
+        (
+            lambda m1, s1, m2, s2: right(m1, s1, 0 * m1, 0 * s1) - right(m2, s2, 0 * m2, 0 * s2),
+            "divergences from the prior do not subtract: average log q - log p of these two",
+        ),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = [tuple(torch.randn(shape, generator=g) for _ in range(4)) for shape in ((4,), (3, 2))]
+    _judge(answer, right, cases, wrong, "For m2 = s2 = 0 it is the box.")
+
+
+def minus_bound(answer: Callable) -> None:
+    """Exercise 06.3: -log 1/K sum_k exp(-losses_k) of losses (K, B), without overflow, shape (B,)."""
+
+    def right(losses):
+        return math.log(len(losses)) - torch.logsumexp(-losses, 0)
+
+    worst = "the weights are turned round: a large loss must get a small weight"
+    wrong = [
+        (lambda losses: (losses.softmax(0) * losses).sum(0), worst),
+        (lambda losses: torch.logsumexp(losses, 0) - math.log(len(losses)), worst),
+        (
+            lambda losses: ((-losses).softmax(0) * losses).sum(0),
+            "the weights are right now, but a weighted mean of losses is not the bound (its gradient is, with the "
+            "weights detached)",
+        ),
+        (lambda losses: -torch.logsumexp(-losses, 0), "a mean of K weights, not their sum: log K is missing"),
+        (lambda losses: -torch.logsumexp(-losses, 0) - math.log(len(losses)), "the sign of log K"),
+        (lambda losses: -right(losses), "the bound itself; minus the bound is asked for"),
+        (lambda losses: losses.mean(0), "that is minus the ELBO: the logarithm belongs outside the mean"),
+        (lambda losses: losses.amin(0), "only the best draw; the others count, too"),
+        (lambda losses: losses.amax(0), "the worst draw"),
+        (
+            lambda losses: -(-losses).exp().mean(0).log(),
+            "right for small losses; exp(-1000) is 0, so let torch.logsumexp do it",
+        ),
+        (
+            lambda losses: math.log(losses.shape[1]) - torch.logsumexp(-losses, 1),
+            "the draws are the first axis",
+        ),
+        (
+            lambda losses: -(losses.amin(0) - losses).exp().mean(0).log(),
+            "stable, but the minimum that was subtracted must be added back",
+        ),
+        (
+            lambda losses: math.log(len(losses)) - torch.logsumexp(losses, 0),
+            "the minus sign inside: logsumexp of -losses",
+        ),
+        (lambda losses: right(losses).mean(), "one number for all pictures; one for each is asked for, shape (B,)"),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = [(3 * torch.randn(4, 3, generator=g),), (1_000 + torch.randn(6, 2, generator=g),)]
+    cases.append((torch.tensor([[10.0], [100.0]]),))
+    _judge(answer, right, cases, wrong, "Losses of 10 and 100 make 10.69: the good draw rescues the bad one.")
+
+
+def code_and_price(answer: Callable) -> None:
+    """Exercise 06.4: the code m + exp(s) eps and its KL from N(0, I), s a log-standard deviation."""
+
+    def code(m, s, eps):
+        return m + s.exp() * eps
+
+    def price(m: Tensor, variance: Tensor, log_var: Tensor) -> Tensor:
+        return 0.5 * (variance - 1 - log_var + m**2)
+
+    def right(m, s, eps):
+        return code(m, s, eps), price(m, (2 * s).exp(), 2 * s).sum(-1)
+
+    wrong = [
+        (
+            lambda m, s, eps: (code(m, s, eps), price(m, s.exp(), s).sum(-1)),
+            "the price still takes s for a log-variance; the variance of this code is exp(2 s)",
+        ),
+        (
+            lambda m, s, eps: (code(m, 2 * s, eps), price(m, (2 * s).exp(), 2 * s).sum(-1)),
+            "the price is right, but now the draw has changed, too: its standard deviation is exp(s)",
+        ),
+        (
+            lambda m, s, eps: (code(m, s / 2, eps), price(m, s.exp(), s).sum(-1)),
+            "now the two lines agree, but on the other meaning: here s is the log-standard deviation",
+        ),
+        (
+            lambda m, s, eps: (code(m, s / 2, eps), price(m, (2 * s).exp(), 2 * s).sum(-1)),
+            "the first line was right; now they disagree the other way",
+        ),
+        (
+            lambda m, s, eps: (code(m, s, eps), price(m, (2 * s).exp(), s).sum(-1)),
+            "the variance is right now; its logarithm is 2 s",
+        ),
+        (
+            lambda m, s, eps: (code(m, s, eps), price(m, s.exp(), 2 * s).sum(-1)),
+            "the logarithm is right now; the variance itself is exp(2 s)",
+        ),
+        (
+            lambda m, s, eps: (code(m, s, eps), price(m, (s / 2).exp(), s / 2).sum(-1)),
+            "the other way: from a log-standard deviation to a log-variance one multiplies by 2",
+        ),
+        (lambda m, s, eps: (code(m, s, eps), -right(m, s, eps)[1]), "the sign: a divergence is never negative"),
+        (lambda m, s, eps: (code(m, s, eps), price(m, (2 * s).exp(), 2 * s)), "sum over the latents, shape (B,)"),
+        (
+            lambda m, s, eps: (code(m, s, eps), price(m, (2 * s).exp(), 2 * s).mean(-1)),
+            "a mean over the latents: the price of a code is their sum",
+        ),
+        (lambda m, s, eps: right(m, s, eps)[1], "the code belongs to the answer, too: return both"),
+        (lambda m, s, eps: right(m, s, eps)[0], "the price belongs to the answer, too: return both"),
+        (lambda m, s, eps: right(m, s, eps)[::-1], "the code comes first"),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = [tuple(torch.randn(B, Z, generator=g) for _ in range(3)) for B, Z in ((4, 3), (2, 5))]
+    _judge(answer, right, cases, wrong, "At m = 0.7 and s = log 0.4 the slip charges 0.403 instead of 0.741 nats.")
+
+
+# --- 07_vae ----------------------------------------------------------------------------------------------------------
+
+
+def effective_beta(answer: Callable) -> None:
+    """Exercise 07.1: the beta of the summed ELBO that a loss of two means stands for, beta D / Z."""
+    both = "each mean divides by a number: the pixels' by D, the latents' by Z; multiply the whole loss by D"
+    wrong = [
+        (lambda beta, D, Z: beta * Z / D, "upside down: averaging the *likelihood* over D makes the KL dearer"),
+        (lambda beta, D, Z: beta * D, "the KL is averaged too, over Z latents"),
+        (lambda beta, D, Z: beta / Z, "the likelihood is averaged too, over D pixels"),
+        (lambda beta, D, Z: beta * D * Z, "a mean over Z latents makes the KL cheaper, not dearer"),
+        (lambda beta, D, Z: beta / (D * Z), both),
+        (lambda beta, D, Z: beta / D, both),
+        (lambda beta, D, Z: beta * Z, both),
+        (lambda beta, D, Z: beta, "the two means do not divide by the same number"),
+        (lambda beta, D, Z: D / Z, "beta itself is a factor"),
+        (lambda beta, D, Z: beta * (D // Z), "a whole-number division: use /"),
+    ]
+    right = lambda beta, D, Z: beta * D / Z  # noqa: E731
+    cases = [(0.1, 784, 10), (1.0, 64, 16), (4.0, 3072, 100)]
+    _judge(answer, right, cases, wrong, "A loss that says 0.1 may mean 7.84.")
+
+
+def active_units(answer: Callable) -> None:
+    """Exercise 07.2: number of latents whose posterior mean varies over pictures by more than the threshold."""
+    across = "over the pictures (the first axis), one variance for each latent"
+    wrong = [
+        (lambda mu, threshold: int((mu.var(1) > threshold).sum()), f"that is the variance over the latents; {across}"),
+        (lambda mu, threshold: int((mu.std(0) > threshold).sum()), "the threshold is one of the variance, not of std"),
+        (lambda mu, threshold: int((mu.square().mean(0) > threshold).sum()), "subtract the mean: a constant is silent"),
+        (lambda mu, threshold: int((mu.abs().mean(0) > threshold).sum()), "a mean that is always the same is silent"),
+        (lambda mu, threshold: int((mu.abs() > threshold).sum()), f"that counts codes, not latents; {across}"),
+        (lambda mu, threshold: int((mu.mean(0).abs() > threshold).sum()), "whether it moves counts, not where it is"),
+        (lambda mu, threshold: int((mu.var(0) < threshold).sum()), "those are the silent ones"),
+        (lambda mu, threshold: mu.var(0) > threshold, "count them: one number is asked for"),
+        (lambda mu, threshold: mu.var(0), "compare with the threshold, and count"),
+        (lambda mu, threshold: (mu.var(0) > threshold).double().mean(), "their number is asked for, not their share"),
+        (lambda mu, threshold: int(mu.var() > threshold), across),
+    ]
+    right = lambda mu, threshold: int((mu.var(0) > threshold).sum())  # noqa: E731
+    g = torch.Generator().manual_seed(0)
+
+    def means(pictures: int, scales: Sequence[float], offsets: Sequence[float]) -> Tensor:
+        return torch.randn(pictures, len(scales), generator=g) * torch.tensor(scales) + torch.tensor(offsets)
+
+    cases = [
+        (means(40, [1.0, 0.05, 0.9, 0.02, 0.04], [0.0, 0.0, 2.0, 0.7, -0.4]), 0.01),
+        (means(60, [0.01, 0.8, 0.03], [0.5, 0.0, 0.0]), 0.01),
+        (means(30, [1.0, 0.6, 0.55, 0.1], [0.0, 3.0, -0.1, 1.0]), 0.5),
+        (means(32, [1.0, 0.0, 1.0], [0.0, 2.0, 0.0]), 0.0),  # *above* the threshold
+    ]
+    _judge(answer, right, cases, wrong, "A latent whose mean never moves says nothing, wherever it stands.")
+
+
+def free_bits(answer: Callable) -> None:
+    """Exercise 07.3: the KL of a batch (B, Z) with ``floor`` nats free for each latent, a scalar."""
+
+    def price(clamp: Callable, reduce: Callable = lambda k: k.sum()) -> Callable:
+        return lambda kl, floor: reduce(clamp(kl, floor))
+
+    def at_least(kl, floor):
+        return kl.mean(0).clamp(min=floor)
+
+    wrong = [
+        (
+            price(lambda kl, floor: kl.mean(0).clamp(max=floor)),
+            "min charges in full below the floor and not at all above it: with max what is below costs the same",
+        ),
+        (
+            price(lambda kl, floor: (kl.mean(0) - floor).clamp(min=0)),
+            "the same gradient, but not the price: below the floor a latent costs the floor, not 0",
+        ),
+        (lambda kl, floor: (kl - floor).clamp(min=0).mean(0).sum(), "mean over the pictures first; and max(floor, …)"),
+        (price(lambda kl, floor: kl.clamp(min=floor).mean(0)), "mean over the pictures first, then max"),
+        (price(lambda kl, floor: kl.clamp(max=floor).mean(0)), "mean over the pictures first, then max; and not min"),
+        (price(lambda kl, floor: kl.clamp(min=floor)), "mean over the pictures first: (Z,)"),
+        (lambda kl, floor: kl.sum(1).mean().clamp(min=floor), "the floor is one for each latent, not for their sum"),
+        (lambda kl, floor: kl.mean(0).sum().clamp(min=floor), "the floor is one for each latent, not for their sum"),
+        (price(at_least, lambda k: k.mean()), "the sum over the latents, not a mean"),
+        (at_least, "sum over the latents: one number"),
+        (lambda kl, floor: kl.mean(0).sum(), "the floor is not used"),
+        (price(lambda kl, floor: kl.mean(0) * (kl.mean(0) > floor)), "below the floor it costs the floor, not 0"),
+        (price(lambda kl, floor: kl.mean(1).clamp(min=floor)), "the mean is one over the pictures, the first axis"),
+    ]
+    right = price(at_least)
+    g = torch.Generator().manual_seed(0)
+    cases = [
+        (torch.rand(5, 4, generator=g) * torch.tensor([0.1, 0.8, 2.0, 3.0]), 0.5),
+        (torch.rand(6, 3, generator=g) * torch.tensor([1.0, 0.2, 4.0]), 0.3),
+        (0.1 * torch.rand(4, 3, generator=g), 0.4),
+    ]
+    raised = [("must be Tensor", "floor is a Python number: use clamp(min=floor), or torch.tensor(floor)")]
+    _judge(answer, right, cases, wrong, "Below the floor the slope is 0: nothing is gained by saying less.", raised)
 
 
 # --- how answers are judged ------------------------------------------------------------------------------------------

@@ -6,8 +6,12 @@ import textwrap
 
 import matplotlib.pyplot as plt
 import torch
-from matplotlib.colors import to_rgb
+from matplotlib import color_sequences
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.patheffects import withStroke
 from torch import Tensor
+
+from course_utils import _check
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; a family keeps its colour in every notebook.
 COLOURS = {
@@ -20,6 +24,10 @@ COLOURS = {
     "baseline": "#7F7F7F",
     "wrong": "#D55E00",
 }
+# For codes, as in the latent explorer: a colour for each label (Petroff, arXiv 2107.02270), and a cycle for phases,
+# none of which fades into a white or a black page.
+LABELS = color_sequences["petroff10"]
+CYCLE = LinearSegmentedColormap.from_list("cycle", ["#5b5bd6", "#d1551c", "#e9b000", "#2ba6a6", "#5b5bd6"])
 
 plt.rcParams.update(
     {
@@ -160,3 +168,70 @@ def band(ax: plt.Axes, x, runs: Tensor, label: str, colour: str, line: str = "o-
     """The mean of several runs (R, N) over x (N,), and a band from the smallest to the largest of them."""
     ax.plot(x, runs.mean(0), line, color=colour, label=label)
     ax.fill_between(x, runs.min(0).values, runs.max(0).values, alpha=0.2, color=colour)
+
+
+def codes(ax: plt.Axes, z: Tensor, values: Tensor, title: str, *, cyclic: bool = False, limit: float = 3.5):
+    """Codes (N, 2) coloured by a value (N,); circles of radius 1 and 2 hold 39 % and 86 % of the prior N(0, I).
+
+    Args:
+        values: numbers; or labels, int64 from 0 to 9, each of which is also written where the mean of its codes is.
+        cyclic: the values are phases in [0, 1), and 0 and 1 get one colour.
+        limit: half the side of the square shown; codes beyond it are not seen.
+
+    Returns:
+        What ``plt.colorbar`` takes.
+
+    Raises:
+        ValueError: z is not (N, 2), values is not (N,), or there are labels beyond 0 … 9.
+    """
+    if not isinstance(z, Tensor) or z.ndim != 2 or z.shape[1] != 2:
+        raise ValueError(f"z must have shape (N, 2), got {_check.describe(z)}")
+    if not isinstance(values, Tensor) or values.shape != z.shape[:1]:
+        raise ValueError(f"values must have shape ({len(z)},), got {_check.describe(values)}")
+    z, values = z.detach().cpu(), values.detach().cpu()
+    labels = values.dtype == torch.int64 and not cyclic
+    if labels and not ((values >= 0) & (values < len(LABELS))).all():
+        raise ValueError(f"values must be labels from 0 to {len(LABELS) - 1}, got {values.min()} to {values.max()}")
+    span = {"vmin": 0, "vmax": 1, "cmap": CYCLE} if cyclic else {"cmap": "viridis"}
+    colours = {"c": [LABELS[k] for k in values.tolist()]} if labels else {"c": values, **span}
+    dots = ax.scatter(*z.T, s=6, **colours)
+    for k in values.unique().tolist() if labels else ():
+        x, y = z[values == k].mean(0).tolist()
+        name = ax.text(x, y, str(k), ha="center", va="center", fontsize=15, fontweight="bold", color=LABELS[k])
+        name.set_path_effects([withStroke(linewidth=4, foreground="white")])
+    for radius in (1, 2):
+        ax.add_patch(plt.Circle((0, 0), radius, fill=False, color=COLOURS["baseline"], linewidth=1))
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="z₁", ylabel="z₂")
+    ax.set_title(title, fontsize=12)
+    return dots
+
+
+def atlas(ax: plt.Axes, decode, title: str, side: int = 12, limit: float | None = None) -> None:
+    """What lies where on the plane of a 2-D code: side x side decoded pictures, z₁ to the right, z₂ upwards.
+
+    Args:
+        decode: codes (N, 2) to pictures (N, 1 or 3, H, W) in [0, 1].
+        limit: codes are equally spaced on [-limit, limit]². By default they are at equal steps of the prior's
+            probability along each axis instead, so that every picture stands for the same share of random codes.
+
+    Raises:
+        ValueError: side < 2, limit is not above 0, or decode does not return pictures.
+    """
+    side = _check.whole("side", side, least=2)
+    if limit is None:
+        steps = (torch.arange(side) + 0.5) / side
+        places = torch.distributions.Normal(0.0, 1.0).icdf(steps)
+    else:
+        places = torch.linspace(-1, 1, side) * _check.positive("limit", limit)
+    z = torch.stack([places.repeat(side), places.flip(0).repeat_interleave(side)], 1)  # rows from the top down
+    with torch.no_grad():
+        picture = tile(decode(z), side)
+    ax.imshow(picture)
+    where = range(0, side, max(1, (side - 1) // 4))
+    step = picture.shape[1] / side
+    ax.set_xticks([(i + 0.5) * step for i in where], [f"{places[i]:.1f}" for i in where])
+    ax.set_yticks([(side - 0.5 - i) * step for i in where], [f"{places[i]:.1f}" for i in where])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set(xlabel="z₁", ylabel="z₂")
+    ax.set_title(title, fontsize=12)

@@ -37,6 +37,20 @@ ARGUMENTS = {
     "log_p_in_cell": "count, cell, K",
     "log_bin": "hi, lo",
     "grey_log_prob": "logit, x, levels",
+    # 05_autoencoder
+    "code_size": "eigenvalues, limit",
+    "pca_error": "train, test, Z",
+    "denoising_loss": "model, x, noise",
+    "phase_between": "a, b, t",
+    # 06_elbo_and_kl
+    "gaussian_kl": "mu, log_var",
+    "kl_of_two": "m1, s1, m2, s2",
+    "minus_bound": "losses",
+    "code_and_price": "m, s, eps",
+    # 07_vae
+    "effective_beta": "beta, D, Z",
+    "active_units": "mu, threshold",
+    "free_bits": "kl, floor",
 }
 NOT_WRITTEN = "not yet: write your answer in place of ... and run this cell again"
 
@@ -202,6 +216,67 @@ RIGHT = {
         "(logit[..., None] * torch.arange(levels) / (levels - 1)).log_softmax(-1)"
         ".gather(-1, (x * (levels - 1)).round().long()[..., None])[..., 0]",
     ],
+    # 05_autoencoder
+    "code_size": [
+        "next(Z for Z in range(len(eigenvalues) + 1) if eigenvalues[Z:].sum() <= limit)",
+        "int((eigenvalues.flip(0).cumsum(0) > limit).sum())",
+        "sum(sum(eigenvalues.tolist()[Z:]) > limit for Z in range(len(eigenvalues)))",
+    ],
+    "pca_error": [
+        "(lambda m: (lambda A: (((test - m) @ A.T @ A + m - test) ** 2).sum(1))"
+        "(torch.linalg.svd(train - m, full_matrices=False).Vh[:Z]))(train.mean(0))",
+        "((test - train.mean(0)) @ torch.linalg.eigh(torch.cov(train.T)).eigenvectors[:, : train.shape[1] - Z])"
+        ".square().sum(1)",
+    ],
+    "denoising_loss": [
+        "((model(x + noise) - x) ** 2).sum((1, 2, 3))",
+        "F.mse_loss(model(x + noise), x, reduction='none').flatten(1).sum(1)",
+        "(model(x.clone().add_(noise)) - x).flatten(1).norm(dim=1) ** 2",
+    ],
+    "phase_between": [
+        "(a + t * (b - a - (b - a).round())) % 1",
+        "(a + t * torch.polar(torch.ones_like(a), 2 * math.pi * (b - a)).angle() / (2 * math.pi)) % 1",
+        "[(p + t * min((q - p, q - p + 1, q - p - 1), key=abs)) % 1 for p, q in zip(a.tolist(), b.tolist())]",
+    ],
+    # 06_elbo_and_kl
+    "gaussian_kl": [
+        "0.5 * (log_var.exp() - 1 - log_var + mu**2).sum(-1)",
+        "torch.distributions.kl_divergence(torch.distributions.Normal(mu, log_var.exp().sqrt()),"
+        " torch.distributions.Normal(0, 1)).sum(1)",
+        "-0.5 * (1 + log_var - mu * mu - torch.exp(log_var)).sum(axis=1)",
+        "models.vae.kl_to_prior(mu, log_var).sum(-1)",
+    ],
+    "kl_of_two": [
+        "0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 * (-s2).exp() - 1 - (s1 - s2))",
+        "(s2 - s1) / 2 + (s1.exp() + (m1 - m2) ** 2) / (2 * s2.exp()) - 0.5",
+        "torch.distributions.kl_divergence(torch.distributions.Normal(m1, torch.exp(s1 / 2.0)),"
+        " torch.distributions.Normal(m2, torch.exp(s2 / 2.0)))",
+    ],
+    "minus_bound": [
+        "math.log(len(losses)) - torch.logsumexp(-losses, 0)",
+        "-((-losses).logsumexp(0) - torch.tensor(losses.shape[0]).log())",
+        "losses.amin(0) - (losses.amin(0) - losses).exp().mean(0).log()",
+        "-(losses.neg() - math.log(len(losses))).logsumexp(0)",
+    ],
+    "code_and_price": [
+        "(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1))",
+        "(torch.distributions.Normal(m, s.exp()).icdf(torch.special.ndtr(eps)),"
+        " models.vae.kl_to_prior(m, 2 * s).sum(1))",
+        "[torch.addcmul(m, s.exp(), eps), (0.5 * (s.exp() ** 2 + m**2) - 0.5 - s).sum(1)]",
+    ],
+    # 07_vae
+    "effective_beta": ["beta * D / Z", "beta / (Z / D)", "torch.tensor(beta).double() / Z * D"],
+    "active_units": [
+        "int((mu.var(0) > threshold).sum())",
+        "(((mu - mu.mean(0)) ** 2).mean(0) > threshold).count_nonzero()",
+        "sum(v > threshold for v in np.var(mu.numpy(), axis=0))",
+    ],
+    "free_bits": [
+        "kl.mean(0).clamp(min=floor).sum()",
+        "torch.maximum(kl.mean(0), torch.tensor(floor)).sum()",
+        "sum(max(floor, k) for k in kl.mean(0).tolist())",
+        "models.vae.free_bits(kl, floor)",
+    ],
 }
 RIGHT_ONES = [(name, body) for name, bodies in RIGHT.items() for body in bodies]
 
@@ -259,6 +334,10 @@ def test_one_wrong_entry_is_enough(name, body, said):
 # ---- the usual wrong answers, each with a word of its hint ----------------------------------------------------------
 
 GAUSSIAN = "(-0.5 * ((x - mu) / s) ** 2 {}){}"
+PCA = (  # fitted to train less the first, of test less the second, with the third added at the end
+    "(lambda A: (((test - {1}) @ A.T @ A + {2} - test) ** 2).sum(1))"
+    "(torch.linalg.svd(train - {0}, full_matrices=False).Vh[:Z])"
+)
 WRONG = {
     "log_density": [
         ("log_P + d * math.log(w)", "sign"),
@@ -565,6 +644,156 @@ WRONG = {
         ("(logit * x - torch.logsumexp(logit.unsqueeze(-1) * torch.linspace(0, 1, levels), -1)).sum()", "each pixel"),
         ("-logit * x + torch.logsumexp(logit.unsqueeze(-1) * torch.linspace(0, 1, levels), -1)", "the sign"),
         ("logit * x - torch.logsumexp(logit * torch.linspace(0, 1, levels), -1)", "an axis for the levels"),
+    ],
+    # 05_autoencoder
+    "code_size": [
+        ("next(Z for Z in range(9) if eigenvalues[:Z].sum() >= limit or Z > len(eigenvalues))", "keeps"),
+        ("next(Z for Z in range(9) if eigenvalues[Z:].sum() < limit or Z > len(eigenvalues))", "equal to the limit"),
+        ("int((eigenvalues.flip(0).cumsum(0) > limit).sum()) + 1", "one too many"),
+        ("int((eigenvalues.flip(0).cumsum(0) > limit).sum()) - 1", "one too few"),
+        ("int((eigenvalues.flip(0).cumsum(0) / eigenvalues.sum() > limit).sum())", "not a share"),
+        ("(eigenvalues > limit).sum()", "add up"),
+        ("next(Z for Z in range(9) if eigenvalues[Z:].sum() <= limit * len(eigenvalues[Z:]))", "not their mean"),
+    ],
+    "pca_error": [
+        (PCA.format("0", "0", "0"), "through the mean"),
+        (PCA.format("train.mean(0)", "test.mean(0)", "test.mean(0)"), "own mean"),
+        (PCA.format("train.mean(0)", "0", "0"), "test points are not"),
+        (PCA.format("train.mean(0)", "train.mean(0)", "0"), "never added again"),
+        (PCA.format("train.mean(0)", "0", "train.mean(0)"), "before the code"),
+        (PCA.format("0", "train.mean(0)", "train.mean(0)"), "training points, too"),
+        (PCA.format(*["train.mean(0)"] * 3) + ".mean()", "each test point"),
+        (PCA.format(*["train.mean(0)"] * 3) + " / test.shape[1]", "never a mean"),
+        (PCA.format(*["train.mean(0)"] * 3) + "**0.5", "without the root"),
+    ],
+    "denoising_loss": [
+        ("((model(x + noise) - (x + noise)) ** 2).sum((1, 2, 3))", "return the noise"),
+        ("model.loss(x)", "plain autoencoder"),
+        ("model.loss(x + noise)", "return the noise"),
+        ("((model(x) - x - noise) ** 2).sum((1, 2, 3))", "turned round"),
+        ("((model(x) + noise - x) ** 2).sum((1, 2, 3))", "not to the output"),
+        ("((model(x + noise) - noise) ** 2).sum((1, 2, 3))", "not the noise"),
+        ("F.mse_loss(model(x + noise), x, reduction='sum')", "shape (B,)"),
+        ("((model(x + noise) - x) ** 2).sum((1, 2, 3)).mean()", "shape (B,)"),
+        ("((model(x + noise) - x) ** 2).mean((1, 2, 3))", "never a mean"),
+    ],
+    "phase_between": [
+        ("(1 - t) * a + t * b", "the full moon"),
+        ("((1 - t) * a + t * b) % 1", "the full moon"),
+        ("a + t * ((b - a + 0.5) % 1 - 0.5)", "modulo 1"),
+        ("(b - t * ((b - a + 0.5) % 1 - 0.5)) % 1", "at t = 0"),
+        ("(a + t * ((b - a) % 1)) % 1", "always forwards"),
+        ("(a + t * ((b - a + 0.5) % 1 - 0.5).abs()) % 1", "sign"),
+        (
+            "(((1 - t) * torch.exp(2j * math.pi * a) + t * torch.exp(2j * math.pi * b)).angle() / 2 / math.pi) % 1",
+            "evenly",
+        ),
+    ],
+    # 06_elbo_and_kl
+    "gaussian_kl": [
+        ("0.5 * (log_var.exp() - 1 - log_var + mu**2)", "one number for each latent"),
+        ("0.5 * (log_var.exp() - 1 - log_var + mu**2).mean(-1)", "divide the price"),
+        ("0.5 * (log_var.exp() - 1 - log_var + mu**2).sum()", "one number for all codes"),
+        ("0.5 * (log_var.exp() - 1 - log_var + mu**2).sum(0)", "sums over the codes"),
+        ("0.5 * (1 + log_var - log_var.exp() - mu**2).sum(-1)", "the sign is turned"),
+        ("(log_var.exp() - 1 - log_var + mu**2).sum(-1)", "the half is missing"),
+        ("0.5 * ((2 * log_var).exp() - 1 - 2 * log_var + mu**2).sum(-1)", "of the variance already"),
+        ("0.5 * ((0.5 * log_var).exp() - 1 - 0.5 * log_var + mu**2).sum(-1)", "the standard deviation for the"),
+        ("0.5 * (log_var.exp() - 1 - log_var + mu).sum(-1)", "the mean is squared"),
+        ("0.5 * (log_var.exp() - 1 - log_var).sum(-1)", "the spring is missing"),
+        ("0.5 * (log_var.exp() - 1 - log_var - mu**2).sum(-1)", "the sign of mu**2"),
+        ("0.5 * (log_var.exp() - log_var + mu**2).sum(-1)", "the 1 is missing"),
+        ("0.5 * (log_var.exp() - 1 + log_var + mu**2).sum(-1)", "the sign of log_var"),
+        ("0.5 * ((1 + mu**2) / log_var.exp() - 1 + log_var).sum(-1)", "KL(p || q)"),
+    ],
+    "kl_of_two": [
+        ("0.5 * ((s2 - s1).exp() + (m1 - m2) ** 2 / s1.exp() - 1 - s2 + s1)", "exchanged"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 - 1 - s1 + s2)", "widths of the second"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s1.exp() - 1 - s1 + s2)", "the first variance"),
+        ("0.5 * ((s2 - s1).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "upside down"),
+        ("0.5 * (s1.exp() + m1**2 - 1 - s1)", "that is the box"),
+        ("0.5 * ((s1 - s2).exp() + m1**2 / s2.exp() - 1 - s1 + s2)", "m2 is not used"),
+        ("(s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2", "the half is missing"),
+        ("-0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "never negative"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - s1 + s2)", "the 1 is missing"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1)", "s1 - s2, is missing"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 + s1 - s2)", "the sign of s1 - s2"),
+        ("0.5 * ((s1 - s2).exp() - 1 - s1 + s2)", "distance of the means is missing"),
+        ("0.5 * ((s1 - s2).exp() - (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "the sign of the square"),
+        ("0.5 * ((2 * (s1 - s2)).exp() + ((m1 - m2) / s2.exp()) ** 2 - 1) - s1 + s2", "log-variances already"),
+        ("(0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)).sum(-1)", "without a sum"),
+        ("0.5 * (s1.exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "units of the second"),
+        ("0.5 * (s1.exp() + m1**2 - s1 - s2.exp() - m2**2 + s2)", "do not subtract"),
+    ],
+    "minus_bound": [
+        ("(losses.softmax(0) * losses).sum(0)", "turned round"),
+        ("losses.logsumexp(0) - math.log(len(losses))", "turned round"),
+        ("((-losses).softmax(0) * losses).sum(0)", "with the weights detached"),
+        ("-torch.log(torch.exp(losses.amin(0) - losses).mean(0))", "added back"),
+        ("math.log(len(losses)) - losses.logsumexp(0)", "the minus sign inside"),
+        ("-(-losses).logsumexp(0)", "log K is missing"),
+        ("-(-losses).logsumexp(0) - math.log(len(losses))", "the sign of log K"),
+        ("(-losses).logsumexp(0) - math.log(len(losses))", "the bound itself"),
+        ("losses.mean(0)", "minus the ELBO"),
+        ("losses.min(0).values", "only the best draw"),
+        ("losses.max(0).values", "the worst draw"),
+        ("-torch.log(torch.exp(-losses).mean(0))", "torch.logsumexp do it"),
+        ("math.log(losses.shape[1]) - (-losses).logsumexp(1)", "the first axis"),
+        ("(math.log(len(losses)) - (-losses).logsumexp(0)).mean()", "one number for all pictures"),
+    ],
+    "code_and_price": [
+        ("(m + (2 * s).exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1))", "the draw has changed"),
+        ("(m + s.exp() * eps, 0.5 * (s.exp() - 1 - s + m**2).sum(-1))", "still takes s for a log-variance"),
+        ("(m + (s / 2).exp() * eps, 0.5 * (s.exp() - 1 - s + m**2).sum(-1))", "the other meaning"),
+        ("(m + (s / 2).exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1))", "disagree the other way"),
+        ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - s + m**2).sum(-1))", "its logarithm is 2 s"),
+        ("(m + s.exp() * eps, 0.5 * (s.exp() - 1 - 2 * s + m**2).sum(-1))", "the variance itself"),
+        ("(m + s.exp() * eps, 0.5 * ((s / 2).exp() - 1 - s / 2 + m**2).sum(-1))", "multiplies by 2"),
+        ("(m + s.exp() * eps, 0.5 * (1 + 2 * s - (2 * s).exp() - m**2).sum(-1))", "never negative"),
+        ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2))", "sum over the latents"),
+        ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).mean(-1))", "a mean over the latents"),
+        ("0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1)", "the code belongs"),
+        ("m + s.exp() * eps", "the price belongs"),
+        ("(0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1), m + s.exp() * eps)", "the code comes first"),
+    ],
+    # 07_vae
+    "effective_beta": [
+        ("beta * Z / D", "upside down"),
+        ("beta * D", "averaged too, over Z"),
+        ("beta / Z", "averaged too, over D"),
+        ("beta * D * Z", "cheaper"),
+        ("beta / (D * Z)", "each mean divides"),
+        ("beta", "same number"),
+        ("D / Z", "a factor"),
+        ("beta * (D // Z)", "whole-number"),
+    ],
+    "active_units": [
+        ("(mu.var(1) > threshold).sum()", "over the latents"),
+        ("(mu.std(0) > threshold).sum()", "not of std"),
+        ("((mu**2).mean(0) > threshold).sum()", "subtract the mean"),
+        ("(mu.abs().mean(0) > threshold).sum()", "silent"),
+        ("(mu.abs() > threshold).sum()", "counts codes"),
+        ("(mu.mean(0).abs() > threshold).sum()", "not where it is"),
+        ("(mu.var(0) < threshold).sum()", "the silent ones"),
+        ("mu.var(0) > threshold", "count them"),
+        ("mu.var(0)", "compare"),
+        ("(mu.var(0) > threshold).float().mean()", "not their share"),
+    ],
+    "free_bits": [
+        ("kl.mean(0).clamp(max=floor).sum()", "min charges in full"),
+        ("torch.minimum(kl.mean(0), torch.tensor(floor)).sum()", "min charges in full"),
+        ("(kl.mean(0) - floor).clamp(min=0).sum()", "costs the floor, not 0"),
+        ("torch.relu(kl - floor).mean(0).sum()", "mean over the pictures first; and max"),
+        ("kl.clamp(min=floor).mean(0).sum()", "first, then max"),
+        ("kl.clamp(max=floor).sum(1).mean()", "and not min"),
+        ("kl.clamp(min=floor).sum()", "first: (Z,)"),
+        ("kl.sum(1).mean().clamp(min=floor)", "not for their sum"),
+        ("kl.mean(0).clamp(min=floor).mean()", "not a mean"),
+        ("kl.mean(0).clamp(min=floor)", "one number"),
+        ("kl.sum(1).mean()", "not used"),
+        ("(kl.mean(0) * (kl.mean(0) > floor)).sum()", "costs the floor"),
+        ("kl.mean(1).clamp(min=floor).sum()", "first axis"),
+        ("torch.maximum(kl.mean(0), floor).sum()", "torch.tensor(floor)"),
     ],
 }
 

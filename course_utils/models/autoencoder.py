@@ -4,8 +4,8 @@
 
 Without hidden layers it is principal component analysis (Bourlard and Kamp 1988; Baldi and Hornik 1989,
 doi 10.1016/0893-6080(89)90014-2). The denoising autoencoder is given less than it must return (Vincent et al. 2008,
-doi 10.1145/1390156.1390294). Neither has ``log_prob`` or ``sample``: nothing says which codes to decode. Read first:
-``AutoEncoder.loss``.
+doi 10.1145/1390156.1390294, who erased pixels; with Gaussian noise Vincent et al. 2010). Neither has ``log_prob`` or
+``sample``: nothing says which codes to decode. Read first: ``AutoEncoder.loss``.
 """
 
 import torch
@@ -74,7 +74,7 @@ class DenoisingAutoEncoder(AutoEncoder):
 
         loss(x) = |decode(encode(x + std * eps)) - x|^2,  eps ~ N(0, I)
 
-    The noise is in the *input*; a VAE's is in the code. Vincent et al. 2008.
+    The noise is in the *input*; a VAE's is in the code. Vincent et al. 2010 (JMLR 11); in 2008 they erased pixels.
 
     Args:
         shape, latent, hidden, channels: as for ``AutoEncoder``.
