@@ -880,6 +880,13 @@ def code_size(answer: Callable) -> None:
         """The smallest Z that is enough, by a function of eigenvalues, Z and limit; one more than D if none is."""
         return lambda v, limit: next((Z for Z in range(len(v) + 1) if enough(v, Z, limit)), len(v) + 1)
 
+    nothing = -1
+
+    def given(eigenvalues: Tensor, limit: float):
+        """The answer; ``nothing`` where a loop ends without one, so that it is not taken for an empty cell."""
+        Z = answer(eigenvalues, limit)
+        return nothing if Z is None and answer(torch.ones(2), 1.0) is not None else Z
+
     right = first(lambda eigenvalues, Z, limit: eigenvalues[Z:].sum() <= limit)
     wrong = [
         (first(lambda v, Z, limit: v[:Z].sum() >= limit), "that adds up what the code *keeps*; the error is the rest"),
@@ -892,11 +899,16 @@ def code_size(answer: Callable) -> None:
             first(lambda v, Z, limit: Z == len(v) or v[Z:].mean() <= limit),
             "their sum, not their mean: squared error is summed over the directions",
         ),
+        (first(lambda v, Z, limit: Z > 0 and v[Z:].sum() <= limit), "an empty code, Z = 0, is allowed"),
+        (
+            lambda v, limit: right(v, limit) if right(v, limit) < len(v) else nothing,
+            "nothing was returned for limit 0: Z may be as large as D",
+        ),
     ]
     steps, halves = torch.tensor([4.0, 2.0, 1.0, 1.0]), torch.tensor([3.0, 0.5, 0.5, 0.5, 0.25])
     cases = [(steps, 2.0), (steps, 1.0), (steps, 0.0), (halves, 1.0), (halves, 9.0), (halves, 1.5)]
     moral = "No linear code of that size does better, however it is trained."
-    _judge(answer, lambda eigenvalues, limit: right(eigenvalues, limit), cases, wrong, moral)
+    _judge(given, lambda eigenvalues, limit: right(eigenvalues, limit), cases, wrong, moral)
 
 
 def pca_error(answer: Callable) -> None:
@@ -920,6 +932,13 @@ def pca_error(answer: Callable) -> None:
     def zero(*_) -> Tensor:
         return torch.zeros(())
 
+    def one_number(train: Tensor, test: Tensor | None = None) -> Tensor:
+        return train.mean()
+
+    def of_rows(train: Tensor, test: Tensor | None = None) -> Tensor:
+        return (train if test is None else test).mean(1, keepdim=True)
+
+    columns = "the mean of each column is asked for, shape (D,)"
     right = through(of_train, of_train, of_train)
     wrong = [
         (through(zero, zero, zero), "the axes must run through the mean of the data, not through 0: subtract it first"),
@@ -937,6 +956,8 @@ def pca_error(answer: Callable) -> None:
         (lambda train, test, Z: right(train, test, Z).mean(), "one error for each test point is asked for, shape (M,)"),
         (lambda train, test, Z: right(train, test, Z) / train.shape[1], "summed over the values, never a mean"),
         (lambda train, test, Z: right(train, test, Z).sqrt(), "the squared error, without the root"),
+        (through(one_number, one_number, one_number), f"the mean is one number there; {columns}"),
+        (through(of_rows, of_rows, of_rows), f"the mean of each row is subtracted; {columns}"),
     ]
     g = torch.Generator().manual_seed(0)
     cases = []
@@ -944,7 +965,8 @@ def pca_error(answer: Callable) -> None:
         train = torch.randn(30, 6, generator=g) * torch.tensor([3.0, 2.0, 1.5, 1.0, 0.5, 0.2]) + 4
         cases.append((train, torch.randn(5, 6, generator=g) + 3, Z))
     moral = "Through 0, the first axis is spent on the mean, which every picture shares."
-    _judge(answer, lambda train, test, Z: right(train, test, Z), cases, wrong, moral)
+    raised = [("must match the size of tensor", f"do the shapes fit? If that is the mean: {columns}")]
+    _judge(answer, lambda train, test, Z: right(train, test, Z), cases, wrong, moral, raised)
 
 
 def denoising_loss(answer: Callable) -> None:
@@ -974,6 +996,11 @@ def denoising_loss(answer: Callable) -> None:
         (
             lambda model, x, noise: right(model, x, noise) / x[0].numel(),
             "summed over the pixels, never a mean",
+        ),
+        (lambda model, x, noise: right(model, x, noise).sqrt(), "the squared error, without the root"),
+        (
+            lambda model, x, noise: (model(x + noise) - x).abs().sum((1, 2, 3)),
+            "the squared error is asked for, not the absolute one",
         ),
     ]
     with torch.random.fork_rng(devices=[]):
@@ -1011,6 +1038,14 @@ def phase_between(answer: Callable) -> None:
         (
             lambda a, b, t: torch.remainder(a + t * turn(a, b).abs(), 1),
             "the difference has lost its sign: from 0.3 to 0.2 it is -0.1",
+        ),
+        (
+            lambda a, b, t: torch.remainder(torch.lerp(torch.where(b - a > 0.5, a + 1, a), b, t), 1),
+            "b - a above 1/2 is settled; and when b - a is below -1/2?",
+        ),
+        (
+            lambda a, b, t: torch.remainder(torch.lerp(a, torch.where(b - a < -0.5, b + 1, b), t), 1),
+            "b - a below -1/2 is settled; and when b - a is above 1/2?",
         ),
         (chord, "the straight line between two points of the circle: its middle is right, but it is not passed evenly"),
     ]
@@ -1320,9 +1355,12 @@ def _judge(
 
     def hint() -> str | None:
         given = [answer(*copy.deepcopy(case)) for case in cases]  # copies: an answer may write into its arguments
-        if any(_unanswered(value) for value in given):
+        if all(_unanswered(value) for value in given):
             return None
         pairs = list(zip(given, cases, strict=True))
+        nothing = next((case for value, case in pairs if _unanswered(value)), None)
+        if nothing is not None:
+            return f"nothing was returned for {_inputs(right, nothing)}"
         differing = [(value, case) for value, case in pairs if not _same(value, right(*case), view, exact=True)]
         if not differing:
             return ""
@@ -1330,11 +1368,14 @@ def _judge(
             if all(_same(value, mistake(*case), view) for value, case in pairs):
                 return why
         value, case = differing[0]
-        names = inspect.signature(right).parameters
-        inputs = ", ".join(f"{name} = {_short(argument)}" for name, argument in zip(names, case, strict=True))
-        return f"for {inputs} {_difference(value, right(*case))}"
+        return f"for {_inputs(right, case)} {_difference(value, right(*case))}"
 
     _report(hint, moral, raised)
+
+
+def _inputs(right: Callable, case: tuple) -> str:
+    names = inspect.signature(right).parameters
+    return ", ".join(f"{name} = {_short(argument)}" for name, argument in zip(names, case, strict=True))
 
 
 def _report(find_hint: Callable[[], str | None], moral: str, raised: Raised) -> None:

@@ -654,6 +654,11 @@ WRONG = {
         ("int((eigenvalues.flip(0).cumsum(0) / eigenvalues.sum() > limit).sum())", "not a share"),
         ("(eigenvalues > limit).sum()", "add up"),
         ("next(Z for Z in range(9) if eigenvalues[Z:].sum() <= limit * len(eigenvalues[Z:]))", "not their mean"),
+        ("next(Z for Z in range(1, 9) if eigenvalues[Z:].sum() <= limit)", "Z = 0, is allowed"),
+        (
+            "next((Z for Z in range(len(eigenvalues)) if eigenvalues[Z:].sum() <= limit), None)",
+            "nothing was returned for limit 0",
+        ),
     ],
     "pca_error": [
         (PCA.format("0", "0", "0"), "through the mean"),
@@ -665,6 +670,9 @@ WRONG = {
         (PCA.format(*["train.mean(0)"] * 3) + ".mean()", "each test point"),
         (PCA.format(*["train.mean(0)"] * 3) + " / test.shape[1]", "never a mean"),
         (PCA.format(*["train.mean(0)"] * 3) + "**0.5", "without the root"),
+        (PCA.format(*["train.mean()"] * 3), "one number there"),
+        (PCA.format("train.mean(1, keepdim=True)", *["test.mean(1, keepdim=True)"] * 2), "mean of each row"),
+        (PCA.format(*["train.mean(1, keepdim=True)"] * 3), "mean of each column"),
     ],
     "denoising_loss": [
         ("((model(x + noise) - (x + noise)) ** 2).sum((1, 2, 3))", "return the noise"),
@@ -676,6 +684,8 @@ WRONG = {
         ("F.mse_loss(model(x + noise), x, reduction='sum')", "shape (B,)"),
         ("((model(x + noise) - x) ** 2).sum((1, 2, 3)).mean()", "shape (B,)"),
         ("((model(x + noise) - x) ** 2).mean((1, 2, 3))", "never a mean"),
+        ("(model(x + noise) - x).abs().sum((1, 2, 3))", "not the absolute one"),
+        ("(model(x + noise) - x).flatten(1).norm(dim=1)", "without the root"),
     ],
     "phase_between": [
         ("(1 - t) * a + t * b", "the full moon"),
@@ -684,6 +694,8 @@ WRONG = {
         ("(b - t * ((b - a + 0.5) % 1 - 0.5)) % 1", "at t = 0"),
         ("(a + t * ((b - a) % 1)) % 1", "always forwards"),
         ("(a + t * ((b - a + 0.5) % 1 - 0.5).abs()) % 1", "sign"),
+        ("torch.lerp(torch.where(b - a > 0.5, a + 1, a), b, t) % 1", "below -1/2?"),
+        ("torch.lerp(a, torch.where(b - a < -0.5, b + 1, b), t) % 1", "above 1/2?"),
         (
             "(((1 - t) * torch.exp(2j * math.pi * a) + t * torch.exp(2j * math.pi * b)).angle() / 2 / math.pi) % 1",
             "evenly",
