@@ -7,7 +7,7 @@ import statistics
 import pytest
 import torch
 
-from course_utils.data import moon, moon_phases
+from course_utils.data import grid, moon, moon_phases, ring
 from course_utils.metrics import (
     MOON_LIMIT,
     active_units,
@@ -15,8 +15,10 @@ from course_utils.metrics import (
     colourfulness,
     high_frequency_power,
     is_moon,
+    mode_coverage,
     moon_scores,
     moon_walk,
+    nearest,
     phase_distance,
     phases_found,
     saturation,
@@ -352,3 +354,78 @@ def test_pictures_of_another_form_have_no_sharpness(x):
 def test_a_cut_outside_the_frequencies_is_refused(cut):
     with pytest.raises(ValueError, match="cut must be above 0"):
         high_frequency_power(torch.zeros(1, 1, 8, 8), cut)
+
+
+# --- mode coverage and nearest pictures ------------------------------------------------------------------------------
+
+
+def test_a_perfect_sampler_covers_every_mode_with_98_9_percent_good_samples():
+    for world in (ring(), grid()):
+        x = world.sample(200_000, torch.Generator().manual_seed(0))
+        found = mode_coverage(x, world.centres, world.std)
+        expected = 1 - math.exp(-4.5)  # a 2-D Gaussian within 3 std
+        assert found.modes == len(world.centres)
+        assert found.good == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / len(x)))
+        # K - 1 degrees of freedom: 2 n KL is about chi-squared
+        assert 0 < found.reverse_kl < (len(world.centres) - 1) / 2 / len(x) * 3
+
+
+def test_one_mode_is_all_good_and_log_k_from_even():
+    centres, g = ring().centres, torch.Generator().manual_seed(0)
+    x = centres[3] + 0.01 * torch.randn(1_000, 2, generator=g)
+    found = mode_coverage(x, centres, 0.01)
+    assert found.modes == 1 and found.good > 0.97
+    assert found.reverse_kl == pytest.approx(math.log(8))
+
+
+def test_coverage_counts_by_hand():
+    centres = torch.tensor([[0.0, 0.0], [10.0, 0.0], [20.0, 0.0], [30.0, 0.0]])
+    x = torch.tensor(
+        [[0.0, 2.9], [0.0, -3.1], [11.0, 0.0], [10.0, 3.0], [12.0, 4.0], [19.0, 9.0], [0.5, 0.0], [9.0, 0.0]]
+    )
+    found = mode_coverage(x, centres, 1.0)
+    # mode 2 has a sample, but no good one: it is not captured, and yet it counts for the evenness
+    assert found.modes == 2 and found.good == 5 / 8
+    q = torch.tensor([3, 4, 1]) / 8
+    assert found.reverse_kl == pytest.approx((q * (q * 4).log()).sum().item())
+
+
+def test_coverage_keeps_its_digits_far_from_the_origin():
+    far = torch.tensor([[1_000.0, 1_000.0], [1_001.0, 1_000.0]])
+    x = far.repeat(50, 1) + torch.tensor([0.0, 0.025])
+    assert mode_coverage(x, far, 0.01).good == 1
+    assert mode_coverage(x, far, 0.008).good == 0
+
+
+@pytest.mark.parametrize(
+    ("samples", "centres", "std", "message"),
+    [
+        (torch.zeros(0, 2), torch.zeros(3, 2), 1.0, "samples must be a floating-point tensor"),
+        (torch.zeros(4), torch.zeros(3, 2), 1.0, "samples must be a floating-point tensor"),
+        (torch.full((4, 2), math.nan), torch.zeros(3, 2), 1.0, "samples must be finite"),
+        (torch.zeros(4, 2), torch.zeros(3, 3), 1.0, "centres must have as many columns as samples, 2, got 3"),
+        (torch.zeros(4, 2), torch.zeros(3, 2), 0.0, "std must be a finite number above 0"),
+    ],
+)
+def test_coverage_refuses_what_it_cannot_count(samples, centres, std, message):
+    with pytest.raises(ValueError, match=message):
+        mode_coverage(samples, centres, std)
+
+
+def test_nearest_agrees_with_a_loop_and_finds_copies_at_zero():
+    g = torch.Generator().manual_seed(0)
+    among = torch.rand(3_000, 1, 5, 4, generator=g)
+    x = torch.cat([among[[17, 2_999]], torch.rand(1_500, 1, 5, 4, generator=g)])
+    found = nearest(x, among)
+    assert found.index[:2].tolist() == [17, 2_999] and found.distance[:2].tolist() == [0, 0]
+    for i in (2, 700, 1_501):
+        distances = ((among - x[i]) ** 2).mean((1, 2, 3)).sqrt()
+        assert found.index[i] == distances.argmin()
+        assert found.distance[i].item() == pytest.approx(distances.min().item(), rel=1e-5)
+
+
+def test_nearest_refuses_pictures_of_another_shape():
+    with pytest.raises(ValueError, match=r"among must hold pictures of shape \(1, 2, 2\), got \(1, 2, 3\)"):
+        nearest(torch.zeros(2, 1, 2, 2), torch.zeros(2, 1, 2, 3))
+    with pytest.raises(ValueError, match="among must be a floating-point tensor"):
+        nearest(torch.zeros(2, 1, 2, 2), torch.zeros(0, 1, 2, 2))

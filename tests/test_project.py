@@ -26,6 +26,7 @@ FLOORS = {
     "_torchvision": 0,
     "data": 1,
     "models": 1,
+    "divergences": 0,
     "objectives": 2,
     "metrics": 2,
     "training": 2,

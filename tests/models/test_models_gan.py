@@ -89,3 +89,59 @@ def test_sample_refuses_bad_counts(n):
 def test_bad_sizes_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_dense_layers_follow_the_order_from_the_input_on():
+    generator = Generator((1, 4, 4), latent=3, hidden=(8, 5))
+    assert [layer.in_features for layer in generator.net if hasattr(layer, "in_features")] == [3, 8, 5]
+    discriminator = Discriminator((1, 4, 4), hidden=(8, 5))
+    assert [layer.in_features for layer in discriminator.net if hasattr(layer, "in_features")] == [16, 8, 5]
+
+
+def test_convolutions_keep_the_order_and_the_shape():
+    torch.manual_seed(0)
+    generator = Generator((3, 7, 9), latent=4, hidden=(10,), channels=(12, 6))
+    convolutions = [layer for layer in generator.net if isinstance(layer, torch.nn.Conv2d)]
+    assert [(layer.in_channels, layer.out_channels) for layer in convolutions] == [(12, 6), (6, 3)]
+    x = generator.sample(5)
+    assert x.shape == (5, 3, 7, 9) and ((x >= 0) & (x <= 1)).all()
+    discriminator = Discriminator((3, 7, 9), hidden=(10,), channels=(6, 12))
+    convolutions = [layer for layer in discriminator.net if isinstance(layer, torch.nn.Conv2d)]
+    assert [(layer.in_channels, layer.out_channels) for layer in convolutions] == [(3, 6), (6, 12)]
+    assert discriminator(x).shape == (5,)
+    z = torch.randn(4, generator=torch.Generator().manual_seed(0))
+    made = torch.autograd.functional.jacobian(lambda z: generator(z[None])[0], z)  # (3, 7, 9, Z)
+    assert (made.abs().amax(-1) > 0).all()
+    seen = torch.autograd.functional.jacobian(lambda x: discriminator(x[None])[0], torch.rand(3, 7, 9))
+    assert (seen != 0).all()
+
+
+@pytest.mark.parametrize("channels", [(), (4, 6)])
+def test_spectral_normalisation_makes_the_largest_singular_value_one(channels):
+    torch.manual_seed(0)
+    discriminator = Discriminator((1, 8, 8), hidden=(12,), channels=channels, spectral=True)
+    x = torch.rand(4, 1, 8, 8)
+    for _ in range(300):  # power iterations
+        discriminator(x)
+    layers = [layer for layer in discriminator.net if hasattr(layer, "weight")]
+    assert len(layers) == len(channels) + 2
+    for layer in layers:
+        assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-3)
+    plain = Discriminator((1, 8, 8), hidden=(12,), channels=channels)
+    assert not torch.nn.utils.parametrize.is_parametrized(plain.net[-1])
+
+
+def test_a_dense_discriminator_with_spectral_normalisation_stretches_nothing():
+    torch.manual_seed(0)
+    discriminator = Discriminator((2,), hidden=(64, 64), spectral=True)
+    x = (5 * torch.randn(500, 2)).requires_grad_()
+    for _ in range(100):
+        discriminator(x)
+    (slope,) = torch.autograd.grad(discriminator(x).sum(), x)
+    assert slope.norm(dim=1).max() < 1.1**2  # two SiLU, each of slope at most 1.1
+
+
+def test_both_players_refuse_convolutions_on_points():
+    for player in (Generator, Discriminator):
+        with pytest.raises(ValueError, match="shape must be .channels, height, width. for convolutions"):
+            player((2,), channels=(4,))
