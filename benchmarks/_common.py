@@ -1,5 +1,6 @@
-"""What every benchmark needs: a name for the machine, timing in turns, and a place for results."""
+"""What every benchmark needs: its options, a name for the machine, timing in turns, and a place for results."""
 
+import argparse
 import json
 import os
 import platform
@@ -11,6 +12,32 @@ from pathlib import Path
 import torch
 
 RESULTS = Path(__file__).parent / "results"
+OPTIONS = {  # what several benchmarks have, as `add_argument` takes it
+    "only": {"default": "", "help": "one row by its name"},
+    "seeds": {"type": int, "default": 3},
+    "device": {"default": "cpu"},
+    "again": {"action": "store_true", "help": "also what is stored already"},
+}
+
+
+def read_options(
+    description: str, *names: str, threads: int = 1, own: dict[str, dict] | None = None
+) -> argparse.Namespace:
+    """Read the command line, and let torch use as many threads as it says.
+
+    Args:
+        description: the docstring of the benchmark, for ``--help``.
+        names: which of OPTIONS it has; all have ``--threads``.
+        threads: CPU threads where the command line does not say.
+        own: the benchmark's own options, as `add_argument` takes them.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=threads, help="CPU threads")
+    for name, settings in ((own or {}) | {name: OPTIONS[name] for name in names}).items():
+        parser.add_argument(f"--{name}", **settings)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    return options
 
 
 def machine() -> dict[str, str | int]:

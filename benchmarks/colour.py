@@ -12,13 +12,12 @@ Two parts, on the lit creatures and in the notebook's common unit (nats per pict
 Writes results/colour.json.
 """
 
-import argparse
 import math
 import time
 from collections.abc import Callable
 
 import torch
-from _common import machine, store
+from _common import machine, read_options, store
 from torch import Tensor
 
 from course_utils import data
@@ -101,10 +100,7 @@ def measure(model, train: Tensor, test: Tensor, colours: Tensor | None) -> tuple
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    seeds = range(parser.parse_args().seeds)
-    torch.set_num_threads(1)
+    seeds = range(read_options(__doc__, "seeds").seeds)
     creatures = data.creatures(5_000, lit=True)
     train, test = creatures.train, creatures.test[:TEST]
     palettes = {K: data.learn_palette(train, K) for K in PALETTES}

@@ -11,14 +11,13 @@ results/digits_<device>.json after every model, so that a run that is interrupte
 88.7 nats on validation (a causal convolution, Tomczak's intro_dgm, read off its curve).
 """
 
-import argparse
 import json
 import math
 import statistics
 import time
 
 import torch
-from _common import RESULTS, machine, store
+from _common import RESULTS, machine, read_options, store
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -76,14 +75,7 @@ def run(make, steps: int, seed: int, images: data.Images, redrawn: bool) -> dict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="one model by its name")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--again", action="store_true", help="also what is stored already")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = read_options(__doc__, "only", "seeds", "device", "again")
 
     name, images = f"digits_{options.device}", data.digits().to(options.device)
     path = RESULTS / f"{name}.json"

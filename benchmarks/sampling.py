@@ -12,26 +12,23 @@ and the machine is slow to hand it out again, that alone can double its time and
 memory (glibc) and so shows the ratio of the computations.
 """
 
-import argparse
 import json
 import sys
 
 import torch
-from _common import RESULTS, in_turns, machine, store
+from _common import RESULTS, in_turns, machine, read_options, store
 
 from course_utils.models import FVSBN, MADE, DiagonalBiLSTM, GatedPixelCNN, ImageGPT, PixelCNN, RowLSTM
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=16)
-    parser.add_argument("--pairs", type=int, default=3, help="how often the two are timed in turns")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--label", default="", help="added to the name of the results file")
-    parser.add_argument("--only", default="", help="models whose name begins so")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    own = {
+        "images": {"type": int, "default": 16},
+        "pairs": {"type": int, "default": 3, "help": "how often the two are timed in turns"},
+        "label": {"default": "", "help": "added to the name of the results file"},
+        "only": {"default": "", "help": "models whose name begins so"},
+    }
+    options = read_options(__doc__, "device", threads=2, own=own)
 
     stored = "_".join(part for part in ("sampling", options.device, options.label) if part)
     path, shape = RESULTS / f"{stored}.json", (1, 28, 28)

@@ -12,12 +12,11 @@ Another comparison is with figures measured elsewhere on two cores, of a widely 
 a PixelCNN of 72,513 parameters, and 5.6 ms for a gated one of 115,361.
 """
 
-import argparse
 import contextlib
 
 import torch
 import torch.nn.functional as F
-from _common import in_turns, machine, store
+from _common import in_turns, machine, read_options, store
 from torch import Tensor, nn
 
 from course_utils import runtime
@@ -124,13 +123,11 @@ def training(model: nn.Module, x: Tensor, steps: int, fast: bool, half: bool):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=5, help="how often two ways are timed in turns")
-    parser.add_argument("--steps", type=int, default=10, help="training steps that are timed at once")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    own = {
+        "pairs": {"type": int, "default": 5, "help": "how often two ways are timed in turns"},
+        "steps": {"type": int, "default": 10, "help": "training steps that are timed at once"},
+    }
+    options = read_options(__doc__, "device", threads=2, own=own)
 
     x = (torch.rand(BATCH, *SHAPE, generator=torch.Generator().manual_seed(0)) < 0.3).float().to(options.device)
     rows = {}

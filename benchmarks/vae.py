@@ -18,7 +18,6 @@ All figures are nats an image, lower is better. Seconds are those of the process
 where it was.
 """
 
-import argparse
 import copy
 import json
 import math
@@ -28,7 +27,7 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from _common import RESULTS, machine, store
+from _common import RESULTS, machine, read_options, store
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -166,15 +165,8 @@ def read(name: str) -> dict[str, dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", choices=SETTINGS, default="digits")
-    parser.add_argument("--only", default="", help="one row by its name")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--again", action="store_true", help="also what is stored already")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    own = {"data": {"choices": SETTINGS, "default": "digits"}}
+    options = read_options(__doc__, "only", "seeds", "device", "again", own=own)
 
     name, images = f"vae_{options.data}_{options.device}", getattr(data, options.data)().to(options.device)
     settings, weights = SETTINGS[options.data], FINAL_WEIGHTS[options.data]

@@ -82,7 +82,7 @@ def images(x: Tensor, title: str = "", columns: int = 10, ax: plt.Axes | None = 
         width = 9.0
         height = width * picture.shape[0] / picture.shape[1]
         _, ax = plt.subplots(figsize=(width, min(height, 1.2 * rows + 4) + 0.4))
-    ax.imshow(picture)
+    ax.imshow(picture.numpy())
     ax.set_title(title)
     ax.set_xticks([])
     ax.set_yticks([])
@@ -109,7 +109,7 @@ def plane(
         grid = torch.cartesian_prod(side, side)
         with torch.no_grad():
             density = log_prob(grid).exp().view(120, 120).T  # rows are y
-        ax.imshow(density, extent=[-limit, limit] * 2, origin="lower", cmap="Greys", vmin=0, vmax=darkest)
+        ax.imshow(density.numpy(), extent=[-limit, limit] * 2, origin="lower", cmap="Greys", vmin=0, vmax=darkest)
     x, y = points.detach().cpu().T
     ax.plot(x, y, ".", markersize=2, color=colour, alpha=0.6)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
@@ -119,7 +119,7 @@ def plane(
 def matrix(ax: plt.Axes, values: Tensor, title: str, xlabel: str, ylabel: str) -> None:
     """A small matrix as a picture: 0 white, the largest absolute value black; rows from top to bottom."""
     values = values.detach().float().cpu().abs()
-    ax.imshow(values, cmap="Greys", vmin=0, vmax=max(values.max().item(), 1e-9), aspect="equal")
+    ax.imshow(values.numpy(), cmap="Greys", vmin=0, vmax=max(values.max().item(), 1e-9), aspect="equal")
     if values.shape[0] == values.shape[1]:  # the diagonal, which masks are all about
         ax.plot([-0.5, len(values) - 0.5], [-0.5, len(values) - 0.5], color=COLOURS["wrong"], linewidth=1)
     ax.spines[:].set_visible(True)
@@ -146,7 +146,7 @@ def receptive_field(ax: plt.Axes, seen: Tensor, row: int, column: int, title: st
         (~before & seen, COLOURS["wrong"]),
     ):
         picture[where] = torch.tensor(to_rgb(colour))
-    ax.imshow(picture)
+    ax.imshow(picture.numpy())
     ax.plot(column, row, "k*", markersize=10)
     ax.set(xticks=[], yticks=[])  # where a major tick is, the minor one and its line would be left out
     ax.set_xticks(torch.arange(width + 1) - 0.5, minor=True)
@@ -226,7 +226,7 @@ def atlas(ax: plt.Axes, decode, title: str, side: int = 12, limit: float | None 
     z = torch.stack([places.repeat(side), places.flip(0).repeat_interleave(side)], 1)  # rows from the top down
     with torch.no_grad():
         picture = tile(decode(z), side)
-    ax.imshow(picture)
+    ax.imshow(picture.numpy())
     where = range(0, side, max(1, (side - 1) // 4))
     step = picture.shape[1] / side
     ax.set_xticks([(i + 0.5) * step for i in where], [f"{places[i]:.1f}" for i in where])

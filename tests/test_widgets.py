@@ -416,8 +416,23 @@ def test_a_cell_holds_the_widget_and_the_picture_of_its_state():
 
 def test_the_browser_needs_nothing_but_what_it_is_given():
     script, style = str(grey_painter()._esm), str(grey_painter()._css)
+    script = script.replace("http://www.w3.org/2000/svg", "")  # the name of SVG's elements, not an address
     assert "export default { render }" in script and ".course-painter" in style
     assert not re.search(r"https?:|//[a-z]|\bimport\b|\bfetch\b|\brequire\b|@import|url\(", script + style)
+
+
+EVERY = [widgets.Painter, widgets.KLCurves, widgets.LatentExplorer, widgets.GameCurves, widgets.TrainingScrubber]
+
+
+@pytest.mark.parametrize("widget", EVERY)
+def test_a_script_and_a_style_are_the_common_one_and_the_widgets_own(widget):
+    script, style = widget._esm, widget._css
+    assert script.index("function make(") < script.index("function render(")
+    assert script.count("export default") == 1
+    names = re.findall(r"^(?:const|let|class|function) (\w+)", script, re.MULTILINE)
+    assert len(names) == len(set(names)) > 10  # a name that is declared twice would be the end of the script
+    declared, used = (set(re.findall(pattern, style)) for pattern in (r"(--\w+-\w+):", r"var\((--course-\w+)"))
+    assert used and used <= declared
 
 
 # ---- bad input -------------------------------------------------------------------------------------------------------

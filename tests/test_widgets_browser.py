@@ -258,7 +258,7 @@ def test_paint_erase_finish_and_what_is_stored(page, lab):
     painter.canvas.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Delete"):
         page.keyboard.press(key)
-    assert painter.root.locator(".painter-spoken").inner_text() == "row 2, column 2: unknown"
+    assert painter.root.locator(".course-spoken").inner_text() == "row 2, column 2: unknown"
     page.keyboard.press("Tab")
     active = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
     assert page.evaluate(active) == 0
@@ -339,7 +339,7 @@ def test_step_by_step_through_the_curves_with_numbers_equal_to_pythons(page, lab
             assert value == pytest.approx(getattr(parts, name).item(), abs=0.000501), name
         assert printed(page, "print(curves.m, curves.s)") == f"{at['m']} {at['s']}"
         # The dots stand on the curves: 1 of the chart is as high as its grid says.
-        ys = root.locator(".kl-chart .kl-grid[x1='34'][x2='428']").evaluate_all(
+        ys = root.locator(".kl-chart .course-grid[x1='34'][x2='428']").evaluate_all(
             "all => all.map(e => +e.getAttribute('y1'))"
         )
         unit = (ys[1] - ys[2]) / 2  # the lines stand at -2, 2, 4, 6 and 8; 0 is the axis
@@ -426,7 +426,7 @@ def test_a_dragged_point_is_decoded_and_no_queue_builds_up(page, lab):
         page.keyboard.press(key)
     explorer.wait_for("z = (−0.15, −0.45)")  # steps of a fortieth of half the side, and of five of them
     assert explorer.pixels() == [0, 0] and explorer.nearest() == "Nearest code of the data: label 4"
-    assert explorer.root.locator(".explorer-spoken").inner_text().startswith("(−0.15, −0.45)")
+    assert explorer.root.locator(".course-spoken").inner_text().startswith("(−0.15, −0.45)")
 
     page.mouse.click(*explorer.at(2.8, 0))
     alarm = explorer.root.get_by_role("alert")

@@ -4,21 +4,6 @@
 const CHART = { width: 440, height: 390, left: 34, right: 12, top: 10, bottom: 40, low: -2.2, high: 8.6 };
 const BELLS = { width: 380, height: 170, left: 12, right: 12, top: 8, bottom: 34, reach: 5 };
 const NOTCH = 0.05; // of the sliders
-const SVG = "http://www.w3.org/2000/svg";
-
-function fill(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function make(tag, className, attributes = {}, ...children) {
-  return fill(document.createElement(tag), { class: className, ...attributes }, children);
-}
-
-function draw(tag, className, attributes = {}, ...children) {
-  return fill(document.createElementNS(SVG, tag), { class: className, ...attributes }, children);
-}
 
 /** The parts of KL(N(m, e^s) || N(0, 1)), as kl_parts has them. */
 function parts(m, s) {
@@ -29,13 +14,6 @@ function parts(m, s) {
 function density(z, m, s) {
   return Math.exp(-0.5 * ((z - m) ** 2 / Math.exp(s) + s + Math.log(2 * Math.PI)));
 }
-
-// Orange words on white would be hard to read, and blue ones on black: the colour of the text is mixed in.
-const inkOf = (colour) => `fill:color-mix(in srgb, ${colour} 55%, var(--kl-ink))`;
-const minus = (text) => text.replace("-", "−");
-const number = (value, digits = 3) => minus((Math.abs(value) < 0.5 * 10 ** -digits ? 0 : value).toFixed(digits));
-const grid = (from, to, count) => Array.from({ length: count + 1 }, (_, i) => from + ((to - from) * i) / count);
-const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
 
 /** The chart of the curves: what each step shows, and a way to move its points. */
 function curvesChart(scene) {
@@ -49,21 +27,22 @@ function curvesChart(scene) {
   const curve = (f) => path(at.map((s) => [x(s), y(f(s))]));
   const text = (where, words, colour, anchor = "start") => {
     const [s, v] = where;
-    return draw("text", "kl-label", { x: x(s), y: y(v), "text-anchor": anchor, style: inkOf(colour) }, words);
+    return draw("text", "course-label", { x: x(s), y: y(v), "text-anchor": anchor, style: inkOf(colour) }, words);
   };
   const line = (className, colour, f) =>
     draw("path", `kl-curve ${className}`, { d: f ? curve(f) : "", style: `stroke:${colour}` });
 
   for (const v of [-2, 0, 2, 4, 6, 8]) {
-    svg.append(draw("line", v ? "kl-grid" : "kl-axis", { x1: left, x2: width - right, y1: y(v), y2: y(v) }));
-    svg.append(draw("text", "kl-tick", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, number(v, 0)));
+    svg.append(draw("line", v ? "course-grid" : "kl-axis", { x1: left, x2: width - right, y1: y(v), y2: y(v) }));
+    svg.append(draw("text", "course-tick", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, number(v, 0)));
   }
   for (const s of grid(least, most, most - least)) {
-    svg.append(draw("line", s ? "kl-grid" : "kl-axis", { x1: x(s), x2: x(s), y1: top, y2: height - bottom }));
-    svg.append(draw("text", "kl-tick", { x: x(s), y: height - bottom + 17, "text-anchor": "middle" }, number(s, 0)));
+    svg.append(draw("line", s ? "course-grid" : "kl-axis", { x1: x(s), x2: x(s), y1: top, y2: height - bottom }));
+    const below = { x: x(s), y: height - bottom + 17, "text-anchor": "middle" };
+    svg.append(draw("text", "course-tick", below, number(s, 0)));
   }
   const middle = (left + width - right) / 2;
-  svg.append(draw("text", "kl-tick", { x: middle, y: height - 5, "text-anchor": "middle" }, "s = log σ²"));
+  svg.append(draw("text", "course-tick", { x: middle, y: height - 5, "text-anchor": "middle" }, "s = log σ²"));
 
   const between = [...at.map((s) => [x(s), y(Math.exp(s))]), ...at.map((s) => [x(s), y(1 + s)]).reverse()];
   const gap = draw("path", "kl-gap", { d: `${path(between)}Z`, style: `fill:${colours.difference}` });
@@ -117,7 +96,7 @@ function curvesChart(scene) {
     const ends = { 3: ["line", "variance", "difference"], 5: ["difference", "lifted", "lifted"] }[step];
     show(stem, Boolean(ends));
     if (ends) {
-      fill(stem, { x1: x(s), x2: x(s), y1: y(height[ends[0]]), y2: y(height[ends[1]]) }, []);
+      fill(stem, { x1: x(s), x2: x(s), y1: y(height[ends[0]]), y2: y(height[ends[1]]) });
       stem.style.stroke = colours[ends[2]];
     }
     svg.setAttribute("aria-label", `${scene.steps[step - 1].title}. The value of each curve at s stands in the table.`);
@@ -137,17 +116,17 @@ function bellsChart(scene) {
   const x = (z) => left + ((z + reach) / (2 * reach)) * (width - left - right);
   const floor = height - bottom;
   for (const z of [-4, -2, 0, 2, 4]) {
-    svg.append(draw("text", "kl-tick", { x: x(z), y: floor + 16, "text-anchor": "middle" }, number(z, 0)));
+    svg.append(draw("text", "course-tick", { x: x(z), y: floor + 16, "text-anchor": "middle" }, number(z, 0)));
   }
   const bells = [scene.colours.line, scene.colours.lifted].map((colour, k) => {
     const area = draw("path", "kl-area", { style: `fill:${colour}` });
     const outline = draw("path", k ? "kl-curve" : "kl-curve kl-dashed", { style: `stroke:${colour}` });
-    const name = draw("text", "kl-label", { x: left, y: top + 14 + 18 * k, style: inkOf(colour) });
+    const name = draw("text", "course-label", { x: left, y: top + 14 + 18 * k, style: inkOf(colour) });
     svg.append(area, outline, name);
     return { area, outline, name };
   });
   svg.append(draw("line", "kl-axis", { x1: left, x2: width - right, y1: floor, y2: floor }));
-  svg.append(draw("text", "kl-tick", { x: x(0), y: height - 3, "text-anchor": "middle" }, "z"));
+  svg.append(draw("text", "course-tick", { x: x(0), y: height - 3, "text-anchor": "middle" }, "z"));
 
   function update(m, s) {
     const peak = Math.max(density(0, 0, 0), density(m, m, s));
@@ -180,30 +159,17 @@ function render({ model, el }) {
   // ---- steps ----
   const title = make("div", "kl-title");
   const sentence = make("div", "kl-text");
-  const go = (step) => change({ step: Math.min(Math.max(step, 1), count) });
-  const button = (label, name, action) => {
-    const made = make("button", "kl-button", { type: "button", "aria-label": name, title: name }, label);
-    made.addEventListener("click", action);
-    return made;
-  };
-  const back = button("Back", "Back: the step before", () => go(model.get("step") - 1));
-  const next = button("Next", "Next: the next step", () => go(model.get("step") + 1));
-  const numbers = scene.steps.map((step, k) => button(`${k + 1}`, `Step ${k + 1}: ${step.title}`, () => go(k + 1)));
+  const go = (step) => change({ step: clamp(step, 1, count) });
+  const toStep = (label, name, action) => button(label, { "aria-label": name, title: name }, action);
+  const back = toStep("Back", "Back: the step before", () => go(model.get("step") - 1));
+  const next = toStep("Next", "Next: the next step", () => go(model.get("step") + 1));
+  const numbers = scene.steps.map((step, k) => toStep(`${k + 1}`, `Step ${k + 1}: ${step.title}`, () => go(k + 1)));
   const steps = make("div", "kl-steps", { role: "group", "aria-label": "Steps" }, back, ...numbers, next);
 
-  // ---- sliders ----
-  const sliders = {};
-  function slider(name, words) {
-    const [min, max] = scene[name];
-    const attributes = { type: "range", min, max, step: NOTCH, "aria-label": words };
-    const input = make("input", "kl-slider", attributes);
-    const value = make("span", "kl-value");
-    input.addEventListener("input", () => change({ [name]: Number(input.value) }, false));
-    input.addEventListener("change", () => change({ [name]: Number(input.value) }));
-    const row = make("label", "kl-row", {}, make("span", "kl-name", {}, words), input, value);
-    sliders[name] = { input, value, row };
-    return row;
-  }
+  const sliders = {
+    s: slider("s, the log-variance", [...scene.s, NOTCH], (s, done) => change({ s }, done)),
+    m: slider("m, the mean", [...scene.m, NOTCH], (m, done) => change({ m }, done)),
+  };
 
   // ---- numbers ----
   const rows = [
@@ -246,34 +212,17 @@ function render({ model, el }) {
     bells.svg.style.display = step === count ? "" : "none";
   }
 
-  // ---- the chart is a slider for s, too ----
-  let dragging = false;
-  function drag(event, done) {
-    const [least, most] = scene.s;
+  // The chart is a slider for s, too. The arrow keys go on from there.
+  function drag(event) {
     const notches = Math.round(chart.sAt(event) / NOTCH);
-    change({ s: Math.min(Math.max(Number((notches * NOTCH).toFixed(2)), least), most) }, done);
+    change({ s: clamp(Number((notches * NOTCH).toFixed(2)), ...scene.s) }, false);
   }
-  chart.svg.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    event.preventDefault();
-    sliders.s.input.focus({ preventScroll: true }); // arrow keys go on from there, and no key is JupyterLab's
-    chart.svg.setPointerCapture(event.pointerId);
-    dragging = true;
-    drag(event, false);
-  });
-  chart.svg.addEventListener("pointermove", (event) => dragging && drag(event, false));
-  chart.svg.addEventListener("pointerup", (event) => dragging && drag(event, true));
-  for (const end of ["pointerup", "pointercancel"]) chart.svg.addEventListener(end, () => (dragging = false));
+  follow(chart.svg, sliders.s.input, { begin: drag, move: drag, end: () => model.save_changes() });
 
-  const controls = make("div", "kl-controls", {}, slider("s", "s, the log-variance"), slider("m", "m, the mean"));
+  const controls = make("div", "kl-controls", {}, sliders.s.row, sliders.m.row);
   const status = make("div", "kl-step", { role: "status" }, title, sentence);
   const right = make("div", "kl-right", {}, steps, status, controls, table, bells.svg);
-  const root = make("div", "course-kl", {}, make("div", "kl-left", {}, chart.svg), right);
-  // A letter is a command to JupyterLab ("dd" deletes the cell); with Ctrl, as in Ctrl+S, it may have the key.
-  root.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
-  });
-  el.append(root);
+  mount(el, "course-kl", make("div", "kl-left", {}, chart.svg), right);
   for (const name of ["m", "s", "step"]) model.on(`change:${name}`, update);
   update();
 }

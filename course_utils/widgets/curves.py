@@ -6,10 +6,7 @@ The numbers are those of `kl_parts`; the browser's part, curves.js beside this f
 the sliders need no answer from the kernel.
 """
 
-import base64
-import io
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import anywidget
@@ -20,6 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils import _check
+from course_utils.widgets import _browser
 
 S_RANGE, M_RANGE = (-3.0, 2.0), (-2.0, 2.0)
 # The colours of `plots.COLOURS`: autoregressive, baseline, vae, gan. Importing that module would set a style.
@@ -119,8 +117,7 @@ class KLCurves(anywidget.AnyWidget):
         step: 1 to 5, which step is shown now.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm, _css = _browser.script("curves"), _browser.style("curves")
     scene = traitlets.Dict().tag(sync=True)  # what never changes: ranges, colours, the steps' sentences
     m = traitlets.Float(min=M_RANGE[0], max=M_RANGE[1]).tag(sync=True)
     s = traitlets.Float(min=S_RANGE[0], max=S_RANGE[1]).tag(sync=True)
@@ -144,9 +141,7 @@ class KLCurves(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        png = io.BytesIO()
-        curves_picture(self.m, self.s).savefig(png, format="png", dpi=100)
-        return {**data, "image/png": base64.b64encode(png.getvalue()).decode()}, metadata
+        return {**data, **_browser.still(curves_picture(self.m, self.s))}, metadata
 
 
 def _draw_step(ax: Axes, step: int, m: float, s: float) -> None:

@@ -1,47 +1,15 @@
 // The latent explorer in the browser: a plane with dots and a point to drag, and its picture. Plain ECMAScript, no
-// build step, nothing fetched. At most one wish is under way; of the places passed meanwhile only the last is decoded.
+// build step, nothing fetched. Of the places that are passed while the kernel is at work only the last is decoded.
 
 const SIDE = 340; // of the plane, in units of its own drawing
 const FRAME = { left: 44, bottom: 40, top: 2, right: 8 };
 const PICTURE = 240; // pixels on the screen for the longer side of the picture
-const PATIENCE = 20000; // milliseconds until we say that the kernel may be gone
-const SVG = "http://www.w3.org/2000/svg";
-
-function fill(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function make(tag, className, attributes = {}, ...children) {
-  return fill(document.createElement(tag), { class: className, ...attributes }, children);
-}
-
-function draw(tag, className, attributes = {}, ...children) {
-  return fill(document.createElementNS(SVG, tag), { class: className, ...attributes }, children);
-}
-
-const number = (value, digits) => value.toFixed(digits).replace(/^-(?=0(\.0*)?$)/, "").replace("-", "−");
-
-/** Round numbers, about five of them, from one end to the other. */
-function ticks(from, to) {
-  const rough = (to - from) / 5;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((k) => k * power >= rough);
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const first = Math.ceil(from / step);
-  const count = Math.floor(to / step) - first + 1;
-  return Array.from({ length: count }, (_, k) => [(first + k) * step, number((first + k) * step, digits)]);
-}
 
 function render({ model, el }) {
   const { centre, half, dots, names, groups, labels, phases } = model.get("scene");
   const digits = Math.max(0, 2 - Math.floor(Math.log10(half))); // so that neighbouring places differ in what is written
   let [x, y] = model.get("point"); // where the point is drawn
-  let asked = null; // the place that the kernel is decoding
-  let wanted = false; // the point moved on since then
   let dragging = false;
-  let timer = 0;
 
   // ---- the plane ----
   const [width, height] = [FRAME.left + SIDE + FRAME.right, FRAME.top + SIDE + FRAME.bottom];
@@ -57,16 +25,16 @@ function render({ model, el }) {
   svg.append(draw("rect", "explorer-paper", { x: FRAME.left, y: FRAME.top, width: SIDE, height: SIDE }));
   for (const [value, text] of ticks(centre[0] - half, centre[0] + half)) {
     const at = across(value);
-    svg.append(draw("line", "explorer-grid", { x1: at, x2: at, y1: FRAME.top, y2: floor }));
-    svg.append(draw("text", "explorer-tick", { x: at, y: floor + 16, "text-anchor": "middle" }, text));
+    svg.append(draw("line", "course-grid", { x1: at, x2: at, y1: FRAME.top, y2: floor }));
+    svg.append(draw("text", "course-tick", { x: at, y: floor + 16, "text-anchor": "middle" }, text));
   }
   for (const [value, text] of ticks(centre[1] - half, centre[1] + half)) {
     const at = down(value);
-    svg.append(draw("line", "explorer-grid", { x1: FRAME.left, x2: FRAME.left + SIDE, y1: at, y2: at }));
-    svg.append(draw("text", "explorer-tick", { x: FRAME.left - 6, y: at + 4, "text-anchor": "end" }, text));
+    svg.append(draw("line", "course-grid", { x1: FRAME.left, x2: FRAME.left + SIDE, y1: at, y2: at }));
+    svg.append(draw("text", "course-tick", { x: FRAME.left - 6, y: at + 4, "text-anchor": "end" }, text));
   }
-  svg.append(draw("text", "explorer-tick", { x: across(centre[0]), y: height - 4, "text-anchor": "middle" }, "z₁"));
-  svg.append(draw("text", "explorer-tick", { x: 4, y: FRAME.top + SIDE / 2 - 12 }, "z₂"));
+  svg.append(draw("text", "course-tick", { x: across(centre[0]), y: height - 4, "text-anchor": "middle" }, "z₁"));
+  svg.append(draw("text", "course-tick", { x: 4, y: FRAME.top + SIDE / 2 - 12 }, "z₂"));
   // One path a colour, of strokes without length and with round ends: thousands of dots are a handful of elements.
   const cloud = draw("svg", "", { x: FRAME.left, y: FRAME.top, width: SIDE, height: SIDE }); // cuts off what is outside
   groups.forEach((colour, group) => {
@@ -77,7 +45,8 @@ function render({ model, el }) {
   });
   svg.append(cloud);
   for (const { name, at } of labels) {
-    svg.append(draw("text", "explorer-name", { x: across(at[0]), y: down(at[1]) + 5, "text-anchor": "middle" }, name));
+    const where = { x: across(at[0]), y: down(at[1]) + 5, "text-anchor": "middle" };
+    svg.append(draw("text", "course-label explorer-name", where, name));
   }
   const rim = draw("circle", "explorer-rim", { r: 8 });
   const ring = draw("circle", "explorer-ring", { r: 8 });
@@ -86,7 +55,7 @@ function render({ model, el }) {
   // ---- words ----
   const words = ([a, b]) => `(${number(a, digits)}, ${number(b, digits)})`;
   const nearest = make("div", "explorer-nearest");
-  const spoken = make("span", "explorer-spoken", { "aria-live": "polite" });
+  const spoken = make("span", "course-spoken", { "aria-live": "polite" });
   function nearestName() {
     let [best, least] = [-1, Infinity];
     dots.forEach(([a, b], i) => {
@@ -99,82 +68,52 @@ function render({ model, el }) {
   // ---- the picture ----
   const canvas = make("canvas", "explorer-picture", { role: "img" });
   const caption = make("figcaption", "explorer-caption");
-  const status = make("div", "explorer-status", { role: "status" });
-  const alarm = make("div", "explorer-error", { role: "alert" });
+  const status = make("div", "course-status explorer-status", { role: "status" });
+  const alarm = make("div", "course-error", { role: "alert" });
 
   function showPicture() {
     const [rows, columns] = model.get("sides");
     const bytes = model.get("picture");
     if (bytes.byteLength !== 3 * rows * columns) return; // the sides are new, the picture is still to come
-    const rgb = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const scale = PICTURE / Math.max(rows, columns);
-    [canvas.width, canvas.height, canvas.style.width] = [columns, rows, `${Math.round(columns * scale)}px`];
-    const image = new ImageData(columns, rows);
-    for (let i = 0; i < rows * columns; i++) {
-      image.data.set(rgb.subarray(3 * i, 3 * i + 3), 4 * i);
-      image.data[4 * i + 3] = 255;
-    }
-    canvas.getContext("2d").putImageData(image, 0, 0);
+    canvas.style.width = `${Math.round((columns * PICTURE) / Math.max(rows, columns))}px`;
+    showPixels(canvas, bytesOf(bytes), rows, columns);
     caption.textContent = `z = ${words(model.get("point"))}`;
     canvas.setAttribute("aria-label", `Decoded picture at z = ${words(model.get("point"))}`);
   }
 
   function showPoint() {
-    for (const circle of [rim, ring]) fill(circle, { cx: across(x), cy: down(y) }, []);
+    for (const circle of [rim, ring]) fill(circle, { cx: across(x), cy: down(y) });
     nearest.textContent = nearestName();
   }
 
   // ---- asking ----
-  function ask() {
-    if (asked) {
-      wanted = true;
-      return;
-    }
-    [asked, wanted] = [[x, y], false];
-    model.send({ do: "decode", point: asked });
-    clearTimeout(timer);
-    const hint = "No answer yet: the kernel is busy, or was restarted; then run the cell again.";
-    timer = setTimeout(() => (status.textContent = hint), PATIENCE);
-  }
-
+  const kernel = asking(model, status, alarm);
   function move(toX, toY) {
-    x = Math.min(Math.max(toX, centre[0] - half), centre[0] + half);
-    y = Math.min(Math.max(toY, centre[1] - half), centre[1] + half);
+    x = clamp(toX, centre[0] - half, centre[0] + half);
+    y = clamp(toY, centre[1] - half, centre[1] + half);
     showPoint();
-    ask();
+    kernel.ask({ do: "decode", point: [x, y] });
   }
 
-  model.on("change:answers", () => {
-    clearTimeout(timer);
-    status.textContent = "";
-    alarm.textContent = model.get("error");
-    asked = null;
-    if (wanted) ask();
-  });
   for (const name of ["picture", "sides", "point"]) model.on(`change:${name}`, showPicture);
   model.on("change:point", () => {
-    if (dragging || asked) return; // the point is ours; otherwise another view of this widget moved it
+    if (dragging || kernel.busy()) return; // the point is ours; otherwise another view of this widget moved it
     [x, y] = model.get("point");
     showPoint();
   });
 
   // ---- mouse, touch, keys ----
-  function follow(event) {
+  function moveTo(event) {
     const box = svg.getBoundingClientRect();
     const px = ((event.clientX - box.left) / box.width) * width - FRAME.left;
     const py = ((event.clientY - box.top) / box.height) * height - FRAME.top;
     move(centre[0] - half + (px / SIDE) * 2 * half, centre[1] + half - (py / SIDE) * 2 * half);
   }
-  svg.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    event.preventDefault();
-    svg.focus({ preventScroll: true });
-    svg.setPointerCapture(event.pointerId);
+  const begin = (event) => {
     dragging = true;
-    follow(event);
-  });
-  svg.addEventListener("pointermove", (event) => dragging && follow(event));
-  for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => (dragging = false));
+    moveTo(event);
+  };
+  follow(svg, svg, { begin, move: moveTo, end: () => (dragging = false) });
   svg.addEventListener("keydown", (event) => {
     const moves = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
     const along = moves[event.key];
@@ -186,7 +125,7 @@ function render({ model, el }) {
     spoken.textContent = `${words([x, y])} ${nearest.textContent}`;
   });
 
-  const left = make("div", "explorer-left", {}, make("div", "explorer-title", {}, "Drag the marker"), svg);
+  const left = make("div", "explorer-left", {}, make("div", "course-title", {}, "Drag the marker"), svg);
   if (phases) {
     const strip = make("span", "explorer-strip");
     strip.style.background = `linear-gradient(to right, ${[...groups, groups[0]].join(", ")})`;
@@ -195,18 +134,12 @@ function render({ model, el }) {
   }
   left.append(nearest, spoken);
   const figure = make("figure", "explorer-figure", {}, canvas, caption);
-  const title = make("div", "explorer-title", {}, "Decoded there");
+  const title = make("div", "course-title", {}, "Decoded there");
   const right = make("div", "explorer-right", {}, title, figure, status, alarm);
-  const root = make("div", "course-explorer", {}, left, right);
-  // A letter is a command to JupyterLab ("dd" deletes the cell); with Ctrl, as in Ctrl+S, it may have the key.
-  root.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
-  });
-  el.append(root);
+  mount(el, "course-explorer", left, right);
   showPoint();
   showPicture();
-  alarm.textContent = model.get("error");
-  return () => clearTimeout(timer);
+  return kernel.stop;
 }
 
 export default { render };

@@ -5,11 +5,8 @@ part is explorer.js beside this file. It asks for the next point only when the l
 builds up in front of a slow decoder.
 """
 
-import base64
-import io
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import anywidget
@@ -24,6 +21,7 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from course_utils import _check
+from course_utils.widgets import _browser
 from course_utils.widgets.painting import to_rgb
 
 MOST_DOTS = 800  # more of them only make a cloud
@@ -111,8 +109,7 @@ class LatentExplorer(anywidget.AnyWidget):
         image: its picture, float32 (3, H, W) in [0, 1].
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm, _css = _browser.script("explorer"), _browser.style("explorer")
     scene = traitlets.Dict().tag(sync=True)  # what never changes: the plane, its dots and their colours
     point = traitlets.List(traitlets.Float()).tag(sync=True)
     sides = traitlets.List(traitlets.Int()).tag(sync=True)  # of the picture: height and width
@@ -152,9 +149,7 @@ class LatentExplorer(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        png = io.BytesIO()
-        _picture(self._decode, self._scene, self.point).savefig(png, format="png", dpi=100)
-        return {**data, "image/png": base64.b64encode(png.getvalue()).decode()}, metadata
+        return {**data, **_browser.still(_picture(self._decode, self._scene, self.point))}, metadata
 
 
 class Scene(NamedTuple):

@@ -4,15 +4,6 @@
 const UNKNOWN = -1;
 const AS_GIVEN = 0;
 const SIDE = 336; // pixels on the screen for the longer side of the picture
-const PATIENCE = 20000; // milliseconds until we say that the kernel may be gone
-
-function make(tag, className, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  element.className = className;
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
 
 /** The cells on the straight line between two cells, so that a fast stroke has no gaps (Bresenham). */
 function line([r0, c0], [r1, c1]) {
@@ -47,8 +38,6 @@ function render({ model, el }) {
   let brush = 1; // the code that a stroke leaves
   let last = null; // where the stroke in progress was last
   let cursor = null; // of the keyboard, once it is used
-  let busy = false;
-  let timer = 0;
 
   // ---- the picture ----
   const canvas = make("canvas", "painter-canvas", {
@@ -110,31 +99,25 @@ function render({ model, el }) {
     ];
   }
 
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    event.preventDefault();
-    canvas.focus({ preventScroll: true });
-    canvas.setPointerCapture(event.pointerId);
+  const begin = (event) => {
     cursor = null;
     last = cellAt(event);
     put(last, brush);
     paint();
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!last) return;
+  };
+  const move = (event) => {
     const here = cellAt(event);
     for (const place of line(last, here)) put(place, brush);
     last = here;
     paint();
-  });
-  for (const end of ["pointerup", "pointercancel"]) {
-    canvas.addEventListener(end, () => {
-      if (last) save();
-      last = null;
-    });
-  }
+  };
+  const end = () => {
+    save();
+    last = null;
+  };
+  follow(canvas, canvas, { begin, move, end });
 
-  const spoken = make("span", "painter-spoken", { "aria-live": "polite" });
+  const spoken = make("span", "course-spoken", { "aria-live": "polite" });
   canvas.addEventListener("keydown", (event) => {
     const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     const move = moves[event.key];
@@ -142,8 +125,7 @@ function render({ model, el }) {
     if (!move && code === undefined) return;
     event.preventDefault();
     const [r, c] = cursor ?? [0, 0];
-    const within = (value, size) => Math.min(Math.max(value, 0), size - 1);
-    cursor = move && cursor ? [within(r + move[0], height), within(c + move[1], width)] : [r, c];
+    cursor = move && cursor ? [clamp(r + move[0], 0, height - 1), clamp(c + move[1], 0, width - 1)] : [r, c];
     if (code !== undefined) {
       put(cursor, code);
       save();
@@ -167,98 +149,58 @@ function render({ model, el }) {
   }
   function swatch(code, name, colour) {
     const extra = { type: "button", "aria-label": name, title: name };
-    const button = make("button", colour ? "painter-swatch" : "painter-swatch painter-eraser", extra);
-    if (colour) button.style.backgroundColor = colour;
-    else button.append(make("span", "painter-hatch"), "Erase");
-    button.addEventListener("click", () => choose(code));
-    choices.set(code, button);
-    box.append(button);
+    const made = make("button", colour ? "painter-swatch" : "painter-swatch painter-eraser", extra);
+    if (colour) made.style.backgroundColor = colour;
+    else made.append(make("span", "painter-hatch"), "Erase");
+    made.addEventListener("click", () => choose(code));
+    choices.set(code, made);
+    box.append(made);
   }
   swatches.forEach(({ colour, name }, k) => swatch(k + 1, name, colour));
   swatch(UNKNOWN, "Erase: make pixels unknown", null);
   choose(swatches.length); // the lightest grey; of a palette, some colour
 
   // ---- buttons ----
-  const status = make("div", "painter-status", { role: "status" });
-  const alarm = make("div", "painter-error", { role: "alert" });
-  const button = (label, title, action) => {
-    const made = make("button", "painter-button", { type: "button", title }, label);
-    made.addEventListener("click", action);
-    return made;
-  };
+  const status = make("div", "course-status painter-status", { role: "status" });
+  const alarm = make("div", "course-error", { role: "alert" });
   const upper = first.map((_, i) => (i < Math.floor(height / 2) * width ? AS_GIVEN : UNKNOWN));
-  const finish = button("Finish", "Let the model draw the unknown pixels", () => {
-    if (busy) return;
-    model.send({ do: "finish", pixels: codes });
-    wait(true);
+  const results = make("div", "painter-results");
+  const kernel = asking(model, status, alarm, (busy) => {
+    finish.setAttribute("aria-disabled", String(busy)); // not `disabled`: that would take the keyboard's focus away
+    results.classList.toggle("painter-stale", busy);
+    if (busy) [status.textContent, alarm.textContent] = ["drawing…", ""];
   });
-  finish.classList.add("painter-finish");
+  const finish = button("Finish", { title: "Let the model draw the unknown pixels" }, () => {
+    if (!kernel.busy()) kernel.ask({ do: "finish", pixels: codes });
+  });
+  finish.classList.add("course-main");
   const buttons = make(
     "div",
-    "painter-buttons",
+    "course-buttons",
     {},
     finish,
-    button("Top half", "Give the upper half of the first picture", () => replace(upper)),
-    button("Clear", "Make all pixels unknown", () => replace(first.map(() => UNKNOWN))),
-    button("Reset", "Back to the first picture", () => replace(first)),
+    button("Top half", { title: "Give the upper half of the first picture" }, () => replace(upper)),
+    button("Clear", { title: "Make all pixels unknown" }, () => replace(first.map(() => UNKNOWN))),
+    button("Reset", { title: "Back to the first picture" }, () => replace(first)),
   );
 
   // ---- what the model drew ----
-  const results = make("div", "painter-results");
-
-  function wait(begin) {
-    busy = begin;
-    clearTimeout(timer);
-    finish.setAttribute("aria-disabled", String(busy)); // not `disabled`: that would take the keyboard's focus away
-    results.classList.toggle("painter-stale", busy);
-    status.textContent = busy ? "drawing…" : "";
-    if (busy) {
-      alarm.textContent = "";
-      const hint = "drawing… If nothing comes: the kernel is busy, or was restarted; then run the cell again.";
-      timer = setTimeout(() => (status.textContent = hint), PATIENCE);
-    }
-  }
-
   function showResults() {
-    const bytes = model.get("completions");
-    const rgb = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const size = height * width;
+    const rgb = bytesOf(model.get("completions"));
+    const size = 3 * height * width;
     const figures = model.get("captions").map((caption, k) => {
       const label = `Completion ${k + 1}: ${caption}`;
       const small = make("canvas", "painter-small", { role: "img", "aria-label": label });
-      small.width = width;
-      small.height = height;
-      const image = new ImageData(width, height);
-      for (let i = 0; i < size; i++) {
-        image.data.set(rgb.subarray(3 * (k * size + i), 3 * (k * size + i) + 3), 4 * i);
-        image.data[4 * i + 3] = 255;
-      }
-      small.getContext("2d").putImageData(image, 0, 0);
+      showPixels(small, rgb.subarray(k * size, (k + 1) * size), height, width);
       return make("figure", "painter-figure", {}, small, make("figcaption", "", {}, caption));
     });
     results.replaceChildren(...figures);
   }
 
-  const root = make(
-    "div",
-    "course-painter",
-    {},
-    make("div", "painter-left", {}, make("div", "painter-title", {}, "Your picture"), canvas, box, buttons, spoken),
-    make(
-      "div",
-      "painter-right",
-      {},
-      make("div", "painter-title", {}, "Completed by the model: nats of the drawn pixels"),
-      results,
-      status,
-      alarm,
-    ),
-  );
-  // A letter is a command to JupyterLab ("dd" deletes the cell); with Ctrl, as in Ctrl+S, it may have the key.
-  root.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
-  });
-  el.append(root);
+  const yours = make("div", "course-title", {}, "Your picture");
+  const title = make("div", "course-title", {}, "Completed by the model: nats of the drawn pixels");
+  const left = make("div", "painter-left", {}, yours, canvas, box, buttons, spoken);
+  mount(el, "course-painter", left, make("div", "painter-right", {}, title, results, status, alarm));
 
   model.on("change:codes", () => {
     if (last) return; // not in the middle of a stroke
@@ -267,14 +209,9 @@ function render({ model, el }) {
   });
   model.on("change:completions", showResults);
   model.on("change:captions", showResults);
-  model.on("change:answers", () => {
-    wait(false);
-    alarm.textContent = model.get("error");
-  });
   paint();
   showResults();
-  alarm.textContent = model.get("error");
-  return () => clearTimeout(timer);
+  return kernel.stop;
 }
 
 export default { render };

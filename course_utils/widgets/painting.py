@@ -4,10 +4,7 @@ What it shows is computed by `finish` (the model's part), `to_rgb` and `picture`
 is painting.js beside this file.
 """
 
-import base64
-import io
 import math
-from pathlib import Path
 
 import anywidget
 import torch
@@ -20,6 +17,7 @@ from torch import Tensor
 from course_utils import _check
 from course_utils.data.images import from_tokens
 from course_utils.models.base import AutoregressiveModel, evaluating, need_values
+from course_utils.widgets import _browser
 
 MOST_GREYS = 17  # swatches; a model may have 256 levels, and nobody picks one of 256
 GREY = "#767c85"  # frames and hatching: seen on white and on black
@@ -151,8 +149,7 @@ class Painter(anywidget.AnyWidget):
         pictures, nats: the last completions and what their drawn pixels cost.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm, _css = _browser.script("painting"), _browser.style("painting")
     scene = traitlets.Dict().tag(sync=True)  # what never changes: sides, swatches, the first picture and its codes
     codes = traitlets.Any().tag(sync=True)  # one a pixel, row by row; from the browser, so it may be anything
     completions = traitlets.Bytes().tag(sync=True)  # RGB, n * H * W * 3 bytes
@@ -224,9 +221,8 @@ class Painter(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        png = io.BytesIO()
-        picture(self.x, self.known, self.pictures, self.nats, self._palette).savefig(png, format="png", dpi=100)
-        return {**data, "image/png": base64.b64encode(png.getvalue()).decode()}, metadata
+        figure = picture(self.x, self.known, self.pictures, self.nats, self._palette)
+        return {**data, **_browser.still(figure)}, metadata
 
 
 def _decode(codes: object, start: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
