@@ -87,7 +87,7 @@ def optimal_transport(a: Tensor, b: Tensor) -> Tensor:
 
     if a.shape != b.shape or a.ndim < 1 or not len(a):
         raise ValueError(f"a and b must have one shape (N, ...) with N > 0, got {tuple(a.shape)} and {tuple(b.shape)}")
-    distances = torch.cdist(a.detach().double().flatten(1).cpu(), b.detach().double().flatten(1).cpu())
+    distances = torch.cdist(*(x.detach().double().cpu().reshape(len(x), -1) for x in (a, b)))  # (N,) as (N, 1)
     rows, columns = linear_sum_assignment(distances.numpy())
     return distances[rows, columns].mean()
 

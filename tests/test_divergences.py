@@ -66,6 +66,7 @@ def test_transport_between_samples_agrees_with_every_permutation_and_with_the_li
     a, b = torch.randn(2, 300, 1, generator=g, dtype=torch.float64)
     sorted_pairs = (a.sort(0).values - b.sort(0).values).abs().mean()  # on a line the order is kept
     torch.testing.assert_close(optimal_transport(a, b), sorted_pairs)
+    torch.testing.assert_close(optimal_transport(a[:, 0], b[:, 0]), sorted_pairs)  # numbers, as shape (N,)
     assert optimal_transport(a, a + 2.5).item() == pytest.approx(2.5)
 
 
