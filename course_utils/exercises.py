@@ -1339,6 +1339,517 @@ def free_bits(answer: Callable) -> None:
     _judge(answer, right, cases, wrong, "Below the floor the slope is 0: nothing is gained by saying less.", raised)
 
 
+# --- 08_gan ----------------------------------------------------------------------------------------------------------
+
+
+def generator_loss(answer: Callable) -> None:
+    """Exercise 08.1: the non-saturating loss of the generator, the mean of softplus(-logit), a scalar."""
+    flat = "the 1e-8 flattens it: at a logit of -30 the slope is -1e-5 in place of -1; use softplus"
+    wrong = [
+        (lambda logits: -(torch.sigmoid(logits) + 1e-8).log().mean(), flat),
+        (lambda logits: -(torch.sigmoid(logits) + 1e-6).log().mean(), flat),
+        (lambda logits: -F.softplus(logits).mean(), "that is the minimax cost, log(1 - D): it is flat where D is sure"),
+        (lambda logits: F.softplus(logits).mean(), "that is what the discriminator pays for made pictures: the sign"),
+        (lambda logits: -F.softplus(-logits).mean(), "the sign: minimised, this makes the pictures worse"),
+        (lambda logits: F.softplus(-logits).sum(), "the mean over the batch is asked for, not the sum"),
+        (lambda logits: F.softplus(-logits), "one number is asked for: the mean over the batch"),
+        (lambda logits: -logits.mean(), "that is the Wasserstein critic's: here D is a probability, softplus(-logit)"),
+        (
+            lambda logits: -torch.sigmoid(logits).log().mean(),
+            "right in exact arithmetic; at a logit of -120 the sigmoid is 0 (and exp(120) infinite) in single precision: "
+            "use softplus or logsigmoid",
+        ),
+        (
+            lambda logits: F.binary_cross_entropy(torch.sigmoid(logits), torch.ones_like(logits)),
+            "binary cross-entropy of a probability is clipped at 100: use the form with logits",
+        ),
+    ]
+    right = lambda logits: F.softplus(-logits).mean()  # noqa: E731
+    cases = [
+        (torch.tensor([0.3, -1.2, 2.0, 0.0]),),
+        (torch.tensor([-50.0, -30.0, 1.0]),),
+        (torch.tensor([-120.0, 50.0]),),
+    ]
+    _judge(answer, right, cases, wrong, "The slope at a picture that fools nobody is -1, however sure D is.")
+
+
+def discriminator_loss(answer: Callable) -> None:
+    """Exercise 08.2: the loss of the discriminator, a scalar, whose gradient does not reach the generator."""
+
+    def loss(real_sign: int = -1, reduce: Callable = torch.mean, cut: Callable = Tensor.detach) -> Callable:
+        return lambda G, D, x, z: reduce(F.softplus(real_sign * D(x))) + reduce(F.softplus(-real_sign * D(cut(G(z)))))
+
+    def without_grad(G, D, x, z):  # noqa: N803
+        with torch.no_grad():
+            return loss()(G, D, x, z)
+
+    def measured(answer: Callable) -> Callable:
+        """The loss; the largest gradient that its backward leaves in G, and in D; how many parameters do not learn."""
+
+        def of(G, D, x, z):  # noqa: N803
+            players = G, D = copy.deepcopy((G, D))  # noqa: N806 -- backward writes into them
+            value = answer(G, D, x, z)
+            number = _tensor(value)
+            if _unanswered(value) or number is None or number.ndim:
+                return value
+            if isinstance(value, Tensor) and value.requires_grad:
+                value.backward()
+            grads = [[p.grad.abs().max() for p in player.parameters() if p.grad is not None] for player in players]
+            left = [float(max(found, default=0.0)) for found in grads]
+            frozen = sum(not p.requires_grad for player in players for p in player.parameters())
+            return torch.tensor([float(number), *left, frozen], dtype=torch.float64)
+
+        return of
+
+    def left_frozen(G, D, x, z):  # noqa: N803
+        G.requires_grad_(False)
+        return loss()(G, D, x, z)
+
+    wrong = [
+        (
+            measured(loss(cut=lambda fake: fake)),
+            "the number is right, but backward() leaves gradients in G: detach the made points",
+        ),
+        (
+            measured(lambda G, D, x, z: F.softplus(-D(x)).mean() + F.softplus(D(G(z)).detach()).mean()),
+            "detach the points, not D's logits: here D learns nothing from made points",
+        ),
+        (measured(without_grad), "nothing has a gradient now: D must learn, only G must not"),
+        (measured(loss(real_sign=1)), "the sign: this D learns to call made points real"),
+        (measured(loss(reduce=torch.sum)), "means over the points are asked for, not sums"),
+        (
+            measured(lambda G, D, x, z: F.softplus(-D(x.detach())).mean()),
+            "half of it: what D pays for made points is missing",
+        ),
+        (
+            measured(lambda G, D, x, z: loss()(G, D, x, z) / 2),
+            "the two means are added, not averaged",
+        ),
+        (
+            measured(lambda G, D, x, z: F.softplus(-D(x)) + F.softplus(D(G(z).detach()))),
+            "one number is asked for: means over the points",
+        ),
+        (measured(left_frozen), "G stays frozen after your function returns: its own step would fail; detach instead"),
+    ]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        G, D = nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1), nn.Flatten(0))  # noqa: N806
+        cases = [(G, D, torch.randn(5, 2), torch.randn(5, 2)), (G, D, torch.randn(4, 2), torch.randn(4, 2))]
+    moral = "A loss may have the right value and the wrong gradient."
+    _judge(measured(answer), measured(loss()), cases, wrong, moral)
+
+
+def suspicious(answer: Callable) -> None:
+    """Exercise 08.3: share of samples nearer to the training set than all but 1 % of held-out pictures."""
+
+    def apart(x: Tensor, among: Tensor) -> Tensor:
+        return torch.cdist(x.flatten(1), among.flatten(1))
+
+    def below(d: Callable, limit: Callable, of: Callable = lambda near: near.double().mean()) -> Callable:
+        return lambda *sets: of(d(*sets) < limit(*sets))
+
+    def nearest(samples: Tensor, train: Tensor, held_out: Tensor) -> Tensor:
+        return apart(samples, train).amin(1)
+
+    def limit(samples: Tensor, train: Tensor, held_out: Tensor, q: float = 0.01) -> Tensor:
+        return apart(held_out, train).amin(1).quantile(q)
+
+    innocent = "a copier copies *training* pictures: their copies are far from the held-out ones"
+    wrong = [
+        (below(lambda samples, train, held_out: apart(samples, held_out).amin(1), limit), innocent),
+        (
+            below(nearest, lambda samples, train, held_out: apart(samples, held_out).amin(1).quantile(0.01)),
+            "the limit compares held-out pictures with training pictures; no sample has a part in it",
+        ),
+        (
+            below(nearest, lambda samples, train, held_out: apart(train, train).amin(1).quantile(0.01)),
+            "a training picture is at distance 0 from itself: the limit comes from held-out pictures",
+        ),
+        (
+            below(nearest, lambda samples, train, held_out: nearest(samples, train, held_out).quantile(0.01)),
+            "1 % of anything is below its own 1 % quantile: the limit comes from held-out pictures",
+        ),
+        (below(nearest, lambda *sets: limit(*sets, 0.99)), "the 1 % quantile is 0.01, not 0.99"),
+        (below(nearest, lambda *sets: limit(*sets, 0.5)), "below the median is half of all real pictures: 0.01"),
+        (below(nearest, limit, lambda near: near.sum()), "their share is asked for, not their number"),
+        (below(nearest, limit, lambda near: 1 - near.double().mean()), "that is the share of those without suspicion"),
+        (below(nearest, limit, lambda near: near), "one number is asked for: the mean"),
+        (below(lambda *sets: apart(*sets[:2]).mean(1), limit), "the *nearest* training picture: amin, not mean"),
+    ]
+    g = torch.Generator().manual_seed(0)
+    train, held_out, others = (torch.randn(n, 1, 3, 3, generator=g) for n in (30, 24, 10))
+    copies = train[:10] + 0.01 * torch.randn(10, 1, 3, 3, generator=g)
+    row = torch.arange(1.0, 102.0).view(101, 1, 1, 1)  # at 1 ... 101 from zero
+    points = torch.tensor([0.3, 1.5, 2.5, 50.0]).view(4, 1, 1, 1)
+    tie = torch.tensor([2.0, 1.0, 5.0, -2.0]).view(4, 1, 1, 1)  # *below* the limit
+    zero = torch.zeros(1, 1, 1, 1)
+    cases = [
+        (torch.cat([copies, others]), train, held_out),
+        (points, zero, row),
+        (tie, zero, torch.full((1, 1, 1, 1), 2.0)),
+    ]
+    _judge(answer, below(nearest, limit), cases, wrong, "A test for copies must first catch a copier.")
+
+
+def smoothed_rest(answer: Callable) -> None:
+    """Exercise 08.4: where a discriminator rests that is asked to say s for real points, s a / (a + b)."""
+    wrong = [
+        (lambda a, b, s: a / (a + b), "that is for s = 1"),
+        (lambda a, b, s: s * a / (s * a + b), "real points ask for 'made' too, with weight 1 - s: add a (1 - s) below"),
+        (lambda a, b, s: (1 - s) * a / (a + b), "s is what D should say of real points, not 1 - s"),
+        (lambda a, b, s: (s * a + (1 - s) * b) / (a + b), "one-sided: made points ask for 0, not for 1 - s"),
+        (lambda a, b, s: s * b / (a + b), "a is the density of the real points"),
+        (lambda a, b, s: b / (a + b), "a is the density of the real points"),
+        (lambda a, b, s: s * a / ((1 - s) * a + b), "that is D / (1 - D): solve for D"),
+        (lambda a, b, s: math.log(s * a / ((1 - s) * a + b)), "that is the logit: its sigmoid is asked for"),
+        (lambda a, b, s: s, "that is where only real points are: made ones pull D down"),
+        (lambda a, b, s: s / 2, "right only where a = b"),
+        (lambda a, b, s: (a + b) / (a + 2 * b), "that is section 2's mistake, not this one"),
+    ]
+    right = lambda a, b, s: s * a / (a + b)  # noqa: E731
+    cases = [(0.3, 0.5, 0.9), (2.0, 2.0, 0.9), (1.0, 0.25, 0.7)]
+    _judge(answer, right, cases, wrong, "At the end of the game this D says s / 2: 0.45, not one half.")
+
+
+# --- 09_gan_theory ---------------------------------------------------------------------------------------------------
+
+
+def best_discriminator(answer: Callable) -> None:
+    """Exercise 09.1: the optimal D for batches with a share of real ones, share p / (share p + (1 - share) q)."""
+    wrong = [
+        (
+            lambda p, q, share: p / (p + q),
+            "that is for equal shares: real points now weigh `share`, made ones the rest",
+        ),
+        (lambda p, q, share: (1 - share) * p / ((1 - share) * p + share * q), "`share` is that of the real ones"),
+        (
+            lambda p, q, share: (1 - share) * q / (share * p + (1 - share) * q),
+            "that is the probability of *made*: 1 - D",
+        ),
+        (lambda p, q, share: share * p / (p + q), "the shares belong into both terms of the denominator"),
+        (lambda p, q, share: share * p / (share * p + q), "the made ones have a share, too: 1 - share"),
+        (lambda p, q, share: p / (p + (1 - share) * q), "the real ones have a share, too"),
+        (lambda p, q, share: p / (share * p + (1 - share) * q), "a = share * p: in the numerator, too"),
+        (lambda p, q, share: share * p / ((1 - share) * q), "that is a / b, the odds; D is a / (a + b)"),
+        (
+            lambda p, q, share: torch.log(share * p / ((1 - share) * q)),
+            "that is the logit; D is its sigmoid",
+        ),
+        (lambda p, q, share: torch.log(p / q).sigmoid(), "the logit is shifted by log(share / (1 - share))"),
+    ]
+    right = lambda p, q, share: share * p / (share * p + (1 - share) * q)  # noqa: E731
+    g = torch.Generator().manual_seed(0)
+    cases = [(*(0.1 + torch.rand(2, 5, generator=g)), share) for share in (0.25, 0.9, 0.5)]
+    moral = "Its logit is log p - log q + log(share / (1 - share)): subtract the last to get the density ratio."
+    _judge(answer, right, cases, wrong, moral)
+
+
+def jsd_by_draws(answer: Callable) -> None:
+    """Exercise 09.2: the JSD from draws x of p and y of q and the two log-densities; m is the mean of the densities."""
+
+    def estimate(log_m: Callable, weight: float = 0.5) -> Callable:
+        def jsd(x, y, log_p, log_q):
+            at_x, at_y = log_m(log_p(x), log_q(x)), log_m(log_p(y), log_q(y))
+            return weight * (log_p(x) - at_x).mean() + weight * (log_q(y) - at_y).mean()
+
+        return jsd
+
+    def middle(a, b):
+        return torch.logaddexp(a, b) - math.log(2)
+
+    wrong = [
+        (
+            estimate(lambda a, b: (a + b) / 2),
+            "m is the mean of the two densities; the mean of their logs is the log of something smaller",
+        ),
+        (estimate(torch.logaddexp), "m is half of the sum: log 2 is missing"),
+        (estimate(lambda a, b: a + b), "the log of a sum is not the sum of the logs: torch.logaddexp"),
+        (estimate(middle, 1.0), "the mean of the two KL divergences, not their sum"),
+        (
+            estimate(lambda a, b: (a.exp() / 2 + b.exp() / 2).log()),
+            "far away both densities are 0 in floating point, and so is m: torch.logaddexp never leaves the logs",
+        ),
+        (
+            lambda x, y, log_p, log_q: (log_p(x) - middle(log_p(x), log_q(x))).mean(),
+            "only one of the two KL divergences",
+        ),
+        (
+            lambda x, y, log_p, log_q: 0.5 * (log_p(x) - log_q(x)).mean() + 0.5 * (log_q(y) - log_p(y)).mean(),
+            "KL to the middle m, not to each other",
+        ),
+        (
+            lambda x, y, log_p, log_q: 0.5 * (log_p(x) + log_q(x) - 2 * middle(log_p(x), log_q(x))).mean(),
+            "log q belongs to draws of q",
+        ),
+        (
+            lambda x, y, log_p, log_q: (
+                0.5 * (log_p(x) - middle(log_p(x), log_q(x))).sum()
+                + 0.5 * (log_q(y) - middle(log_p(y), log_q(y))).sum()
+            ),
+            "an average over the draws, not a sum",
+        ),
+    ]
+    g = torch.Generator().manual_seed(0)
+
+    def bell(mu: float) -> Callable:
+        return lambda t: -0.5 * (t - mu) ** 2 - 0.5 * math.log(2 * math.pi)
+
+    def case(mu: float, n: int, k: int) -> tuple:
+        x, y = (torch.randn(size, generator=g, dtype=torch.float64) for size in (n, k))
+        return x, y + mu, bell(0.0), bell(mu)
+
+    far = (torch.tensor([0.0, 45.0]).double(), torch.tensor([90.0, 50.0]).double(), bell(0.0), bell(90.0))
+    cases = [case(1.0, 30, 30), case(3.0, 40, 20), far]
+    _judge(answer, estimate(middle), cases, wrong, "It is never above log 2, whatever the distance.")
+
+
+def jsd_bound(answer: Callable) -> None:
+    """Exercise 09.3: (V + log 4) / 2 from a discriminator's logits, stable for large ones."""
+
+    def V(real, fake):
+        return -F.softplus(-real).mean() - F.softplus(fake).mean()
+
+    def pooled(real, fake):
+        return math.log(2) - torch.cat([F.softplus(-real), F.softplus(fake)]).mean()
+
+    def unstable(real, fake):
+        return 0.5 * (real.sigmoid().log().mean() + (1 - fake.sigmoid()).log().mean() + math.log(4))
+
+    wrong = [
+        (unstable, "D rounds to 0 or 1 at large logits, and its log is infinite: softplus is stable"),
+        (
+            pooled,
+            "one mean over all points weighs the larger group more: a mean for each group",
+        ),
+        (lambda r, f: V(r, f) + math.log(4), "V = -log 4 + 2 JSD: divide by 2"),
+        (
+            lambda r, f: (0.5 * (V(r, f) + math.log(4))).clamp(min=0),
+            "a valid bound, too, but leave it negative: it says how badly D does",
+        ),
+        (lambda r, f: 0.5 * (V(r, f) - math.log(4)), "the sign of log 4: bring it to the other side"),
+        (lambda r, f: 0.5 * (math.log(4) - V(r, f)), "the sign of V: a better discriminator has a larger one"),
+        (lambda r, f: 0.5 * V(r, f), "log 4 is missing: D = 1/2 must prove nothing"),
+        (lambda r, f: V(r, f), "that is V; the JSD is (V + log 4) / 2"),
+        (lambda r, f: -V(r, f), "that is what D minimises; the JSD is (log 4 - loss) / 2"),
+        (lambda r, f: 0.5 * V(r, f) + math.log(4), "log 4 is divided by 2, too"),
+        (
+            lambda r, f: 0.5 * (V(-r, -f) + math.log(4)),
+            "real and fake are exchanged: -log D is softplus(-logit), -log(1 - D) is softplus(logit)",
+        ),
+        (lambda r, f: 0.5 * (V(r, -f) + math.log(4)), "for made points it is log(1 - D)"),
+        (lambda r, f: 0.5 * (r.mean() - f.mean()), "that is half the difference of a critic's means"),
+        (
+            lambda r, f: 0.5 * (V(r, f) / math.log(2) + 2),
+            "nats use the natural logarithm",
+        ),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = [(torch.randn(a, generator=g) + 1, torch.randn(b, generator=g) - 1) for a, b in ((6, 6), (8, 3))]
+    cases.append((torch.tensor([200.0, -200.0, 3.0]), torch.tensor([-200.0, 200.0])))
+    right = lambda real_logits, fake_logits: 0.5 * (V(real_logits, fake_logits) + math.log(4))  # noqa: E731
+    _judge(answer, right, cases, wrong, "It holds up to the chance of the draw; a negative one says nothing.")
+
+
+# --- 10_gan_losses ---------------------------------------------------------------------------------------------------
+
+
+def likelihood_loss(answer: Callable) -> None:
+    """Exercise 10.1: the maximum-likelihood generator loss -E D / (1 - D) from logits, -E exp(f)."""
+
+    def odds(D: Callable) -> Callable:
+        return lambda f: -(D(f) / (1 - D(f))).mean()
+
+    wrong = [
+        (odds(torch.sigmoid), "right on paper; at a logit of 20 float32 has D = 1 and divides by 0: simplify first"),
+        (odds(lambda f: f), "f is a logit, not a probability"),
+        (lambda f: f.exp().mean(), "the sign: the generator minimises, and a higher logit must cost less"),
+        (lambda f: -(-f).exp().mean(), "upside down: D / (1 - D), not (1 - D) / D"),
+        (lambda f: (-f).exp().mean(), "upside down: D / (1 - D), not (1 - D) / D"),
+        (lambda f: -f.exp().sum(), "the mean over the samples, not their sum"),
+        (lambda f: -f.exp(), "one number: the mean over the samples"),
+        (lambda f: -f.mean().exp(), "the mean of the exponentials, not the exponential of the mean"),
+        (lambda f: -f.mean(), "that is Wasserstein's"),
+        (lambda f: F.softplus(-f).mean(), "that is the non-saturating loss, -log D"),
+        (lambda f: -F.softplus(f).mean(), "that is minimax, log(1 - D)"),
+        (lambda f: -f.sigmoid().mean(), "1 - D is missing"),
+        (lambda f: -f.exp().mean() / 2, "the tutorial's factor 1/2; here without it"),
+    ]
+    right = lambda f: -f.exp().mean()  # noqa: E731
+    g = torch.Generator().manual_seed(0)
+    cases = [(torch.randn(6, generator=g),), (3 * torch.randn(4, generator=g),), (torch.tensor([-30.0, 0.5, 20.0]),)]
+    _judge(answer, right, cases, wrong, "D / (1 - D) is e to the logit: nothing to divide, and nothing to lose.")
+
+
+def relativistic_loss(answer: Callable) -> None:
+    """Exercise 10.2: the paired relativistic generator loss E softplus(real - fake), a scalar."""
+    wrong = [
+        (
+            lambda real, fake: F.softplus(-fake).mean(),
+            "the second line overwrites the first: real is never used, and this is the plain non-saturating loss",
+        ),
+        (
+            lambda real, fake: (F.softplus(real - fake) + F.softplus(-fake)).mean(),
+            "a sum of two losses; the relativistic one alone is asked for",
+        ),
+        (
+            lambda real, fake: -torch.sigmoid(fake - real).log().mean(),
+            "right on paper; far apart the sigmoid is 0 and its logarithm infinite: use softplus",
+        ),
+        (lambda real, fake: F.softplus(fake - real).mean(), "the sign: that is the discriminator's loss"),
+        (lambda real, fake: F.softplus(fake).mean(), "real is not used, and the sign is turned"),
+        (lambda real, fake: -F.softplus(fake - real).mean(), "that is the relativistic *minimax*: it saturates"),
+        (
+            lambda real, fake: F.softplus(real.mean() - fake).mean(),
+            "that is the relativistic *average*; here each made picture has a real partner",
+        ),
+        (
+            lambda real, fake: F.softplus(real[:, None] - fake[None]).mean(),
+            "all pairs; here each made picture has one partner, the same row",
+        ),
+        (lambda real, fake: F.softplus(real - fake), "one number: the mean over the pairs"),
+        (lambda real, fake: F.softplus(real - fake).sum(), "the mean over the pairs, not their sum"),
+        (lambda real, fake: (real - fake).mean(), "without softplus that is Wasserstein's"),
+        (lambda real, fake: F.softplus((real - fake).mean()), "softplus of each pair first, then the mean"),
+    ]
+    right = lambda real, fake: F.softplus(real - fake).mean()  # noqa: E731
+    g = torch.Generator().manual_seed(0)
+    cases = [tuple(torch.randn(2, n, generator=g)) for n in (5, 3)]
+    cases.append((torch.tensor([60.0, -20.0, 0.0]), torch.tensor([-60.0, 30.0, 0.5])))
+    _judge(answer, right, cases, wrong, "Test: with other real pictures the loss must change.")
+
+
+def effective_share(answer: Callable) -> None:
+    """Exercise 10.3: effective sample size over n of the maximum-likelihood weights exp(f), for any size of f."""
+
+    def share(w: Tensor) -> Tensor:
+        return w.sum() ** 2 / (w.square().sum() * len(w))
+
+    wrong = [
+        (
+            lambda f: share(f.exp()),
+            "right for small logits; exp(100) overflows float32. A common factor cancels: subtract the largest logit",
+        ),
+        (lambda f: share(f.sigmoid()), "those are minimax's weights, D; maximum likelihood has D / (1 - D)"),
+        (lambda f: share((-f).sigmoid()), "those are the non-saturating weights, 1 - D"),
+        (lambda f: share(f), "f is a logit; the weight is exp(f)"),
+        (lambda f: 1 / f.softmax(0).square().sum(), "that is the number of samples; divide by n"),
+        (lambda f: f.softmax(0).square().sum(), "that is one over the number of effective samples"),
+        (lambda f: f.softmax(0).square().sum() * len(f), "upside down: evenly spread weights give 1, one sample 1/n"),
+        (lambda f: f.softmax(0).square().mean(), "square of the sum over n times the sum of squares"),
+        (lambda f: f.softmax(0).max(), "that is the share of the largest weight"),
+        (lambda f: 1 / (f.softmax(0).max() * len(f)), "all weights count, by their squares, not only the largest"),
+        (
+            lambda f: f.softmax(0).sort(descending=True).values[: max(1, len(f) // 20)].sum(),
+            "that is the share of the top 5 %",
+        ),
+    ]
+    right = lambda f: share(f.softmax(0))  # noqa: E731
+    g = torch.Generator().manual_seed(0)
+    scales = ((40, 1.0, 0.0), (60, 2.0, 0.0), (50, 1.0, 100.0))
+    cases = [(scale * torch.randn(n, generator=g) + offset,) for n, scale, offset in scales]
+    _judge(answer, right, cases, wrong, "At the optimal D it is 1 / (1 + chi2): the farther from the data, the less.")
+
+
+# --- 11_wasserstein --------------------------------------------------------------------------------------------------
+
+
+def w1_line(answer: Callable) -> None:
+    """Exercise 11.1: W1 between two samples of numbers (n,), a scalar: pair them in sorted order."""
+
+    def pairs(reduce: Callable) -> Callable:
+        return lambda a, b: reduce(a.sort().values - b.sort().values)
+
+    wrong = [
+        (lambda a, b: (a - b).abs().mean(), "that is one plan, not the cheapest: sort both first"),
+        (lambda a, b: (a.sort().values - b).abs().mean(), "sort both samples"),
+        (lambda a, b: (a - b.sort().values).abs().mean(), "sort both samples"),
+        (
+            lambda a, b: (a.sort().values - b.sort(descending=True).values).abs().mean(),
+            "the smallest to the largest is the dearest plan: sort both the same way",
+        ),
+        (lambda a, b: (a.mean() - b.mean()).abs(), "that is only a lower bound: earth may have to go both ways"),
+        (pairs(lambda d: d.mean().abs()), "the absolute value of each difference, then the mean"),
+        (pairs(lambda d: d.mean()), "a way has no sign: take absolute values"),
+        (pairs(lambda d: d.abs().sum()), "each point has mass 1 / n: the mean, not the sum"),
+        (pairs(lambda d: d.square().mean()), "that is W2 squared: W1 takes the length of the way itself"),
+        (pairs(lambda d: d.square().mean().sqrt()), "that is W2: W1 takes the length of the way itself"),
+        (pairs(lambda d: d.norm()), "the mean of absolute values, not the length of the whole vector"),
+        (pairs(lambda d: d.abs()), "one number: the mean over the pairs"),
+        (pairs(lambda d: d.abs().max()), "the mean of the ways, not the longest"),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = [tuple(torch.randn(2, n, generator=g)) for n in (6, 9)]
+    cases.append((torch.tensor([3.0, 0.0]), torch.tensor([1.0, 2.0])))
+    _judge(answer, pairs(lambda d: d.abs().mean()), cases, wrong, "On a line no cheaper plan exists.")
+
+
+def between(answer: Callable) -> None:
+    """Exercise 11.2: a place between each real and each fake picture, (B, C, H, W), share t (B,) of the real."""
+
+    def mixed(shape: Callable) -> Callable:
+        return lambda real, fake, t: shape(t) * real + (1 - shape(t)) * fake
+
+    right = mixed(lambda t: t.view(-1, 1, 1, 1))
+    columns = "t meets the last axis here, the columns of every picture: give it the shape (B, 1, 1, 1)"
+    wrong = [
+        (mixed(lambda t: t if len(t) in (1, 4) else t[:4]), columns),
+        (mixed(lambda t: t.view(-1, 1)), "t of shape (B, 1) meets the rows of every picture: (B, 1, 1, 1)"),
+        (mixed(lambda t: t.view(-1, 1, 1)), "t of shape (B, 1, 1) meets the channels: (B, 1, 1, 1)"),
+        (mixed(lambda t: t[0]), "one share for all pictures: each has its own"),
+        (mixed(lambda t: t.mean()), "one share for all pictures: each has its own"),
+        (lambda real, fake, t: right(fake, real, t), "t is the share of the real picture: exchange the two"),
+        (lambda real, fake, t: (real + fake) / 2, "the middle only: the penalty looks at random places on the way"),
+        (lambda real, fake, t: t.view(-1, 1, 1, 1) * real, "the fake picture's share, 1 - t, is missing"),
+        (
+            lambda real, fake, t: fake + t.view(-1, 1, 1, 1) * real,
+            "the shares must sum to 1: fake + t (real - fake)",
+        ),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = [(*torch.rand(2, B, C, 4, 4, generator=g), torch.rand(B, generator=g)) for B, C in ((4, 4), (4, 4), (3, 2))]
+    raised = [("must match the size", columns), ("invalid for input of size", "use the batch size of t")]
+    _judge(answer, right, cases, wrong, "Every pixel of a picture moves by the same share.", raised)
+
+
+def slow_rate(answer: Callable) -> None:
+    """Exercise 11.3: the largest real part of -gamma / 2 +- sqrt(gamma^2 / 4 - slope^2), a number."""
+
+    def rate(root: Callable, sign: int = 1) -> Callable:
+        return lambda gamma, slope: -gamma / 2 + sign * root(gamma**2 / 4 - slope**2)
+
+    def real_root(inside):
+        return max(inside, 0) ** 0.5
+
+    def real(gamma, slope):
+        value = answer(gamma, slope)
+        if isinstance(value, complex):
+            raise TypeError("a complex number was returned")
+        return value
+
+    imaginary = "below the critical weight the root is imaginary: its real part is 0"
+    wrong = [
+        (rate(lambda inside: inside**0.5 if inside >= 0 else math.nan), imaginary),
+        (rate(lambda inside: 0), "right below the critical weight; above it the root is real and slows the game down"),
+        (rate(lambda inside: abs(inside) ** 0.5), imaginary),
+        (rate(real_root, -1), "that is the faster one: + the root is nearer to 0"),
+        (lambda gamma, slope: gamma / 2 - real_root(gamma**2 / 4 - slope**2), "the sign: at rest the distance shrinks"),
+        (lambda gamma, slope: gamma / 2 + real_root(gamma**2 / 4 - slope**2), "the sign: at rest the distance shrinks"),
+        (lambda gamma, slope: -gamma / 2 + real_root(gamma**2 / 4 - slope), "f'(0) enters squared"),
+        (lambda gamma, slope: -gamma / 2 + real_root(gamma**2 - slope**2), "gamma^2 / 4, not gamma^2"),
+        (lambda gamma, slope: -gamma + real_root(gamma**2 / 4 - slope**2), "-gamma / 2, not -gamma"),
+        (lambda gamma, slope: real_root(gamma**2 / 4 - slope**2), "-gamma / 2 is missing"),
+    ]
+    cases = [(0.3, 0.5), (1.0, 0.5), (4.0, 0.5), (3.0, 1.25)]
+    raised = [
+        ("math domain error", imaginary),
+        ("expected a nonnegative input", imaginary),
+        ("complex number was returned", imaginary + ": return the real part"),
+        ("not supported between instances of", imaginary + "; Python gave a complex number: take its real part"),
+        ("must be Tensor", "gamma and slope are Python numbers"),
+    ]
+    _judge(real, rate(real_root), cases, wrong, "It is fastest at the critical weight, 2 f'(0).", raised)
+
+
 # --- how answers are judged ------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from course_utils import exercises, models
+from course_utils import divergences, exercises, metrics, models
 
 ARGUMENTS = {
     "log_density": "log_P, w, d",
@@ -51,6 +51,23 @@ ARGUMENTS = {
     "effective_beta": "beta, D, Z",
     "active_units": "mu, threshold",
     "free_bits": "kl, floor",
+    # 08_gan
+    "generator_loss": "logits",
+    "discriminator_loss": "G, D, x, z",
+    "suspicious": "samples, train, held_out",
+    "smoothed_rest": "a, b, s",
+    # 09_gan_theory
+    "best_discriminator": "p, q, share",
+    "jsd_by_draws": "x, y, log_p, log_q",
+    "jsd_bound": "real_logits, fake_logits",
+    # 10_gan_losses
+    "likelihood_loss": "f",
+    "relativistic_loss": "real, fake",
+    "effective_share": "f",
+    # 11_wasserstein
+    "w1_line": "a, b",
+    "between": "real, fake, t",
+    "slow_rate": "gamma, slope",
 }
 NOT_WRITTEN = "not yet: write your answer in place of ... and run this cell again"
 
@@ -69,7 +86,19 @@ def taps(weight):
     return torch.arange(weight.shape[2]) - weight.shape[2] // 2
 
 
-NAMES = dict(copy=copy, math=math, np=np, torch=torch, F=F, ring=ring, models=models, lstm=lstm, taps=taps)
+NAMES = dict(
+    copy=copy,
+    divergences=divergences,
+    math=math,
+    np=np,
+    torch=torch,
+    F=F,
+    ring=ring,
+    metrics=metrics,
+    models=models,
+    lstm=lstm,
+    taps=taps,
+)
 
 
 def function(name, body):
@@ -276,6 +305,75 @@ RIGHT = {
         "torch.maximum(kl.mean(0), torch.tensor(floor)).sum()",
         "sum(max(floor, k) for k in kl.mean(0).tolist())",
         "models.vae.free_bits(kl, floor)",
+    ],
+    # 08_gan
+    "generator_loss": [
+        "F.softplus(-logits).mean()",
+        "-F.logsigmoid(logits).mean()",
+        "F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))",
+        "torch.logaddexp(-logits, torch.zeros(())).sum() / len(logits)",
+    ],
+    "discriminator_loss": [
+        "F.softplus(-D(x)).mean() + F.softplus(D(G(z).detach())).mean()",
+        "-F.logsigmoid(D(x)).mean() - F.logsigmoid(-D(G(z).detach())).mean()",
+        "sum(F.binary_cross_entropy(D(p).sigmoid(), torch.full((len(p),), float(t)))"
+        " for p, t in ((x, 1), (G(z).data, 0)))",
+    ],
+    "suspicious": [
+        "(torch.cdist(samples.flatten(1), train.flatten(1)).amin(1)"
+        " < torch.cdist(held_out.flatten(1), train.flatten(1)).amin(1).quantile(0.01)).float().mean()",
+        "(metrics.nearest(samples, train).distance"
+        " < metrics.nearest(held_out, train).distance.quantile(0.01)).double().mean().item()",
+        "np.mean([metrics.nearest(x[None], train).distance.item()"
+        " < metrics.nearest(held_out, train).distance.quantile(0.01).item() for x in samples])",
+    ],
+    "smoothed_rest": ["s * a / (a + b)", "s / (1 + b / a)", "torch.tensor(s * a).double() / (a + b)"],
+    # 09_gan_theory
+    "best_discriminator": [
+        "share * p / (share * p + (1 - share) * q)",
+        "torch.sigmoid(p.log() - q.log() + math.log(share / (1 - share)))",
+        "1 / (1 + (1 - share) * q / (share * p))",
+    ],
+    "jsd_by_draws": [
+        "0.5 * (log_p(x) - torch.logaddexp(log_p(x), log_q(x)) + math.log(2)).mean()"
+        " + 0.5 * (log_q(y) - torch.logaddexp(log_p(y), log_q(y)) + math.log(2)).mean()",
+        "math.log(2) + (F.logsigmoid(log_p(x) - log_q(x)).mean() + F.logsigmoid(log_q(y) - log_p(y)).mean()) / 2",
+    ],
+    "jsd_bound": [
+        "0.5 * (math.log(4) - F.softplus(-real_logits).mean() - F.softplus(fake_logits).mean())",
+        "math.log(2) + (F.logsigmoid(real_logits).mean() + F.logsigmoid(-fake_logits).mean()) / 2",
+        "math.log(2) - (F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits))"
+        " + F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits))) / 2",
+    ],
+    # 10_gan_losses
+    "likelihood_loss": ["-f.exp().mean()", "-torch.exp(f).sum() / len(f)", "-(f.sigmoid() / (-f).sigmoid()).mean()"],
+    "relativistic_loss": [
+        "F.softplus(real - fake).mean()",
+        "-F.logsigmoid(fake - real).mean()",
+        "F.binary_cross_entropy_with_logits(fake - real, torch.ones_like(real))",
+    ],
+    "effective_share": [
+        "1 / (len(f) * f.softmax(0).square().sum())",
+        "(f - f.max()).exp().sum() ** 2 / ((f - f.max()).exp().square().sum() * len(f))",
+        "torch.exp(2 * f.logsumexp(0) - (2 * f).logsumexp(0)) / len(f)",
+    ],
+    # 11_wasserstein
+    "w1_line": [
+        "(a.sort().values - b.sort().values).abs().mean()",
+        "divergences.optimal_transport(a, b)",
+        "np.abs(np.sort(a) - np.sort(b)).mean()",
+        "sum(abs(x - y) for x, y in zip(sorted(a), sorted(b))) / len(a)",
+    ],
+    "between": [
+        "t.view(-1, 1, 1, 1) * real + (1 - t.view(-1, 1, 1, 1)) * fake",
+        "fake + t[:, None, None, None] * (real - fake)",
+        "torch.stack([torch.lerp(f, r, s) for r, f, s in zip(real, fake, t)])",
+        "torch.einsum('b,bchw->bchw', t, real) + torch.einsum('b,bchw->bchw', 1 - t, fake)",
+    ],
+    "slow_rate": [
+        "-gamma / 2 + max(gamma**2 / 4 - slope**2, 0) ** 0.5",
+        "(-gamma / 2 + complex(gamma**2 / 4 - slope**2) ** 0.5).real",
+        "np.linalg.eigvals(np.array([[0, slope], [-slope, -gamma]])).real.max()",
     ],
 }
 RIGHT_ONES = [(name, body) for name, bodies in RIGHT.items() for body in bodies]
@@ -806,6 +904,235 @@ WRONG = {
         ("(kl.mean(0) * (kl.mean(0) > floor)).sum()", "costs the floor"),
         ("kl.mean(1).clamp(min=floor).sum()", "first axis"),
         ("torch.maximum(kl.mean(0), floor).sum()", "torch.tensor(floor)"),
+    ],
+    # 08_gan
+    "generator_loss": [
+        ("-(torch.sigmoid(logits) + 1e-8).log().mean()", "flattens"),
+        ("-torch.sigmoid(logits).log().mean()", "the sigmoid is 0"),
+        ("torch.log(1 + torch.exp(-logits)).mean()", "exp(120) infinite"),
+        ("F.binary_cross_entropy(torch.sigmoid(logits), torch.ones_like(logits))", "clipped at 100"),
+        ("-F.softplus(logits).mean()", "minimax"),
+        ("F.softplus(logits).mean()", "the sign"),
+        ("F.logsigmoid(logits).mean()", "worse"),
+        ("F.softplus(-logits).sum()", "not the sum"),
+        ("F.softplus(-logits)", "one number"),
+        ("-logits.mean()", "Wasserstein"),
+    ],
+    "discriminator_loss": [
+        ("F.softplus(-D(x)).mean() + F.softplus(D(G(z))).mean()", "leaves gradients in G"),
+        ("F.softplus(-D(x)).mean() + F.softplus(D(G(z)).detach()).mean()", "not D's logits"),
+        ("(F.softplus(-D(x)).mean() + F.softplus(D(G(z).detach())).mean()).detach()", "nothing has a gradient"),
+        ("(F.softplus(-D(x)).mean() + F.softplus(D(G(z).detach())).mean()).item()", "nothing has a gradient"),
+        ("F.softplus(D(x)).mean() + F.softplus(-D(G(z).detach())).mean()", "call made points real"),
+        ("F.softplus(-D(x)).sum() + F.softplus(D(G(z).detach())).sum()", "not sums"),
+        ("F.softplus(-D(x)) + F.softplus(D(G(z).detach()))", "one number"),
+        ("F.softplus(-D(x)).mean()", "missing"),
+        ("(F.softplus(-D(x)).mean() + F.softplus(D(G(z).detach())).mean()) / 2", "not averaged"),
+        ("F.softplus(-D(x)).mean() + F.softplus(D(G.requires_grad_(False)(z))).mean()", "stays frozen"),
+    ],
+    "suspicious": [
+        (
+            "(metrics.nearest(samples, held_out).distance"
+            " < metrics.nearest(held_out, train).distance.quantile(0.01)).float().mean()",
+            "far from the held-out ones",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance"
+            " < metrics.nearest(samples, train).distance.quantile(0.01)).float().mean()",
+            "below its own",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance"
+            " < metrics.nearest(samples, held_out).distance.quantile(0.01)).float().mean()",
+            "no sample has a part",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance"
+            " < metrics.nearest(train, train).distance.quantile(0.01)).float().mean()",
+            "from itself",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance"
+            " < metrics.nearest(held_out, train).distance.quantile(0.99)).float().mean()",
+            "not 0.99",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance"
+            " < metrics.nearest(held_out, train).distance.median()).float().mean()",
+            "half of all real",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance"
+            " < metrics.nearest(held_out, train).distance.quantile(0.01)).sum()",
+            "not their number",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance"
+            " >= metrics.nearest(held_out, train).distance.quantile(0.01)).float().mean()",
+            "without suspicion",
+        ),
+        (
+            "metrics.nearest(samples, train).distance < metrics.nearest(held_out, train).distance.quantile(0.01)",
+            "one number",
+        ),
+        (
+            "(torch.cdist(samples.flatten(1), train.flatten(1)).mean(1)"
+            " < torch.cdist(held_out.flatten(1), train.flatten(1)).amin(1).quantile(0.01)).float().mean()",
+            "amin, not mean",
+        ),
+    ],
+    "smoothed_rest": [
+        ("a / (a + b)", "s = 1"),
+        ("s * a / (s * a + b)", "weight 1 - s"),
+        ("(1 - s) * a / (a + b)", "not 1 - s"),
+        ("(s * a + (1 - s) * b) / (a + b)", "one-sided"),
+        ("s * b / (a + b)", "density of the real"),
+        ("b / (a + b)", "density of the real"),
+        ("s * a / ((1 - s) * a + b)", "solve for D"),
+        ("math.log(s * a / ((1 - s) * a + b))", "logit"),
+        ("s", "only real points"),
+        ("s / 2", "a = b"),
+        ("(a + b) / (a + 2 * b)", "section 2"),
+    ],
+    # 09_gan_theory
+    "best_discriminator": [
+        ("p / (p + q)", "equal shares"),
+        ("(1 - share) * p / ((1 - share) * p + share * q)", "of the real ones"),
+        ("(1 - share) * q / (share * p + (1 - share) * q)", "1 - D"),
+        ("share * p / (p + q)", "both terms"),
+        ("share * p / (share * p + q)", "the made ones"),
+        ("p / (p + (1 - share) * q)", "the real ones have"),
+        ("p / (share * p + (1 - share) * q)", "in the numerator"),
+        ("share * p / ((1 - share) * q)", "the odds"),
+        ("(share * p).log() - ((1 - share) * q).log()", "that is the logit"),
+    ],
+    "jsd_by_draws": [
+        (
+            "0.5 * (log_p(x) - (log_p(x) + log_q(x)) / 2).mean() + 0.5 * (log_q(y) - (log_p(y) + log_q(y)) / 2).mean()",
+            "mean of their logs",
+        ),
+        (
+            "0.5 * (log_p(x) - torch.logaddexp(log_p(x), log_q(x))).mean()"
+            " + 0.5 * (log_q(y) - torch.logaddexp(log_p(y), log_q(y))).mean()",
+            "log 2 is missing",
+        ),
+        ("-0.5 * log_q(x).mean() - 0.5 * log_p(y).mean()", "sum of the logs"),
+        (
+            "2 * math.log(2) + F.logsigmoid(log_p(x) - log_q(x)).mean() + F.logsigmoid(log_q(y) - log_p(y)).mean()",
+            "not their sum",
+        ),
+        (
+            "0.5 * (log_p(x) - (log_p(x).exp() / 2 + log_q(x).exp() / 2).log()).mean()"
+            " + 0.5 * (log_q(y) - (log_p(y).exp() / 2 + log_q(y).exp() / 2).log()).mean()",
+            "never leaves the logs",
+        ),
+        ("math.log(2) + F.logsigmoid(log_p(x) - log_q(x)).mean()", "only one"),
+        ("0.5 * (log_p(x) - log_q(x)).mean() + 0.5 * (log_q(y) - log_p(y)).mean()", "not to each other"),
+    ],
+    "jsd_bound": [
+        (
+            "0.5 * (math.log(4) + real_logits.sigmoid().log().mean() + (1 - fake_logits.sigmoid()).log().mean())",
+            "softplus is stable",
+        ),
+        ("math.log(2) - F.softplus(torch.cat([-real_logits, fake_logits])).mean()", "a mean for each group"),
+        ("math.log(4) - F.softplus(-real_logits).mean() - F.softplus(fake_logits).mean()", "divide by 2"),
+        (
+            "(math.log(2) - (F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()) / 2).clamp(min=0)",
+            "leave it negative",
+        ),
+        ("-0.5 * (math.log(4) + F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean())", "the other side"),
+        ("0.5 * (math.log(4) + F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean())", "sign of V"),
+        ("-0.5 * (F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean())", "must prove nothing"),
+        ("-F.softplus(-real_logits).mean() - F.softplus(fake_logits).mean()", "that is V"),
+        ("F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()", "what D minimises"),
+        ("math.log(4) - 0.5 * (F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean())", "divided by 2, too"),
+        ("0.5 * (math.log(4) - F.softplus(real_logits).mean() - F.softplus(-fake_logits).mean())", "are exchanged"),
+        ("0.5 * (math.log(4) - F.softplus(-real_logits).mean() - F.softplus(-fake_logits).mean())", "log(1 - D)"),
+        ("0.5 * (real_logits.mean() - fake_logits.mean())", "critic"),
+    ],
+    # 10_gan_losses
+    "likelihood_loss": [
+        ("-(f.sigmoid() / (1 - f.sigmoid())).mean()", "simplify first"),
+        ("-(f / (1 - f)).mean()", "not a probability"),
+        ("f.exp().mean()", "a higher logit must cost less"),
+        ("-(-f).exp().mean()", "upside down"),
+        ("(-f).exp().mean()", "upside down"),
+        ("-f.exp().sum()", "not their sum"),
+        ("-f.exp()", "one number"),
+        ("-f.mean().exp()", "exponential of the mean"),
+        ("-f.mean()", "Wasserstein"),
+        ("F.softplus(-f).mean()", "non-saturating"),
+        ("-F.softplus(f).mean()", "minimax"),
+        ("-f.sigmoid().mean()", "1 - D is missing"),
+        ("-0.5 * f.exp().mean()", "factor 1/2"),
+    ],
+    "relativistic_loss": [
+        ("F.softplus(-fake).mean()", "overwrites"),
+        ("F.softplus(real - fake).mean() + F.softplus(-fake).mean()", "a sum of two losses"),
+        ("-torch.log(torch.sigmoid(fake - real)).mean()", "use softplus"),
+        ("F.softplus(fake - real).mean()", "the discriminator's loss"),
+        ("F.softplus(fake).mean()", "real is not used, and"),
+        ("-F.softplus(fake - real).mean()", "saturates"),
+        ("F.softplus(real.mean() - fake).mean()", "relativistic *average*"),
+        ("F.softplus(real[:, None] - fake).mean()", "all pairs"),
+        ("F.softplus(real - fake)", "one number"),
+        ("F.softplus(real - fake).sum()", "not their sum"),
+        ("(real - fake).mean()", "Wasserstein"),
+        ("F.softplus(real.mean() - fake.mean())", "each pair first"),
+    ],
+    "effective_share": [
+        ("f.exp().sum() ** 2 / (f.exp().square().sum() * len(f))", "subtract the largest"),
+        ("f.sigmoid().sum() ** 2 / (f.sigmoid().square().sum() * len(f))", "minimax's weights"),
+        ("(-f).sigmoid().sum() ** 2 / ((-f).sigmoid().square().sum() * len(f))", "non-saturating weights"),
+        ("f.sum() ** 2 / (f.square().sum() * len(f))", "is a logit"),
+        ("1 / f.softmax(0).square().sum()", "divide by n"),
+        ("f.softmax(0).square().sum()", "one over the number"),
+        ("f.softmax(0).square().sum() * len(f)", "upside down"),
+        ("f.softmax(0).square().mean()", "square of the sum"),
+        ("f.softmax(0).max()", "largest weight"),
+        ("1 / (len(f) * f.softmax(0).max())", "not only the largest"),
+        ("f.softmax(0).sort().values[-(len(f) // 20) :].sum()", "top 5 %"),
+    ],
+    # 11_wasserstein
+    "w1_line": [
+        ("(a - b).abs().mean()", "one plan"),
+        ("(a.sort().values - b).abs().mean()", "sort both samples"),
+        ("(a - b.sort().values).abs().mean()", "sort both samples"),
+        ("(a.sort().values - b.sort(descending=True).values).abs().mean()", "dearest"),
+        ("(a.mean() - b.mean()).abs()", "lower bound"),
+        ("(a.sort().values - b.sort().values).mean()", "no sign"),
+        ("(a.sort().values - b.sort().values).abs().sum()", "the mean, not the sum"),
+        ("((a.sort().values - b.sort().values) ** 2).mean()", "W2 squared"),
+        ("((a.sort().values - b.sort().values) ** 2).mean().sqrt()", "that is W2:"),
+        ("(a.sort().values - b.sort().values).norm()", "whole vector"),
+        ("(a.sort().values - b.sort().values).abs()", "one number"),
+        ("(a.sort().values - b.sort().values).abs().max()", "not the longest"),
+    ],
+    "between": [
+        ("t * real + (1 - t) * fake", "columns"),
+        ("t[:, None] * real + (1 - t[:, None]) * fake", "columns"),
+        ("t[0] * real + (1 - t[0]) * fake", "each has its own"),
+        ("t.mean() * real + (1 - t.mean()) * fake", "each has its own"),
+        ("t.view(-1, 1, 1, 1) * fake + (1 - t.view(-1, 1, 1, 1)) * real", "exchange"),
+        ("(real + fake) / 2", "middle only"),
+        ("t.view(-1, 1, 1, 1) * real", "missing"),
+        ("t.view(-1, 1, 1, 1) * real + fake", "sum to 1"),
+        ("t.view(4, 1, 1, 1) * real + (1 - t.view(4, 1, 1, 1)) * fake", "batch size of t"),
+    ],
+    "slow_rate": [
+        ("-gamma / 2", "slows"),
+        ("-gamma / 2 + abs(gamma**2 / 4 - slope**2) ** 0.5", "imaginary"),
+        ("-gamma / 2 + math.sqrt(gamma**2 / 4 - slope**2)", "imaginary"),
+        ("-gamma / 2 + (gamma**2 / 4 - slope**2) ** 0.5", "imaginary"),
+        ("-gamma / 2 + np.emath.sqrt(gamma**2 / 4 - slope**2)", "imaginary"),
+        ("-gamma / 2 + np.sqrt(gamma**2 / 4 - slope**2)", "imaginary"),
+        ("gamma / 2 + max(gamma**2 / 4 - slope**2, 0) ** 0.5", "the sign"),
+        ("-gamma / 2 - max(gamma**2 / 4 - slope**2, 0) ** 0.5", "faster"),
+        ("gamma / 2 - max(gamma**2 / 4 - slope**2, 0) ** 0.5", "the sign"),
+        ("-gamma / 2 + max(gamma**2 / 4 - slope, 0) ** 0.5", "squared"),
+        ("-gamma / 2 + max(gamma**2 - slope**2, 0) ** 0.5", "not gamma^2"),
+        ("-gamma + max(gamma**2 / 4 - slope**2, 0) ** 0.5", "not -gamma"),
+        ("max(gamma**2 / 4 - slope**2, 0) ** 0.5", "missing"),
     ],
 }
 
