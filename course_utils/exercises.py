@@ -1356,8 +1356,8 @@ def generator_loss(answer: Callable) -> None:
         (lambda logits: -logits.mean(), "that is the Wasserstein critic's: here D is a probability, softplus(-logit)"),
         (
             lambda logits: -torch.sigmoid(logits).log().mean(),
-            "right in exact arithmetic; at a logit of -120 the sigmoid is 0 (and exp(120) infinite) in single precision: "
-            "use softplus or logsigmoid",
+            "right in exact arithmetic; at a logit of -120 the sigmoid is 0 (and exp(120) infinite) in single "
+            "precision: use softplus or logsigmoid",
         ),
         (
             lambda logits: F.binary_cross_entropy(torch.sigmoid(logits), torch.ones_like(logits)),
