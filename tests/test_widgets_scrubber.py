@@ -291,6 +291,15 @@ def test_of_many_frames_samples_and_real_points_some_are_shown_and_all_fits():
     assert unpacked(widgets.training_scrubber(far, REAL))[0][0].abs().max() <= 8
 
 
+def test_an_arrow_belongs_to_its_sample_also_where_only_some_are_shown():
+    frames = [frame._replace(arrows=frame.samples.clone()) for frame in film(2, n=500)]  # each along its own sample
+    widget = widgets.training_scrubber(frames, REAL)
+    for samples, arrows, _ in unpacked(widget):
+        tails = samples[widget.scene["arrowed"]]
+        directions = torch.nn.functional.normalize(arrows)
+        torch.testing.assert_close(directions, torch.nn.functional.normalize(tails), atol=0.02, rtol=0)
+
+
 def test_the_output_holds_the_picture_and_the_browser_moves_the_frame():
     frames = film(5)
     widget = widgets.training_scrubber(frames, REAL)
