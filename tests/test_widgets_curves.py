@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import math
-import re
 
 import matplotlib.image
 import pytest
@@ -165,14 +164,6 @@ def test_a_bad_state_from_the_browser_changes_nothing(state):
     widget = widgets.kl_curves()
     receive(widget, **state)  # the error goes to the log
     assert (widget.m, widget.s, widget.step) == (1, -2, 1)
-
-
-def test_the_browser_needs_nothing_but_what_it_is_given():
-    widget = widgets.kl_curves()
-    script, style = str(widget._esm), str(widget._css)
-    script = script.replace("http://www.w3.org/2000/svg", "")  # the name of SVG's elements, not an address
-    assert "export default { render }" in script and ".course-kl" in style
-    assert not re.search(r"https?:|//[a-z]|\bimport\b|\bfetch\b|\brequire\b|@import|url\(", script + style)
 
 
 @pytest.mark.parametrize("make", [widgets.kl_curves, widgets.curves_picture])

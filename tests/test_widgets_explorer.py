@@ -287,14 +287,6 @@ def test_a_full_plane_is_still_a_small_picture():
     assert len(base64.b64decode(widget._repr_mimebundle_()[0]["image/png"])) < 100_000
 
 
-def test_the_browser_needs_nothing_but_what_it_is_given():
-    widget = widgets.latent_explorer(decode)
-    script, style = str(widget._esm), str(widget._css)
-    script = script.replace("http://www.w3.org/2000/svg", "")  # the name of SVG's elements, not an address
-    assert "export default { render }" in script and ".course-explorer" in style
-    assert not re.search(r"https?:|//[a-z]|\bimport\b|\bfetch\b|\brequire\b|@import|url\(", script + style)
-
-
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
 

@@ -121,13 +121,6 @@ def test_a_point_beneath_the_costs_is_shown_at_their_end():
     assert not [line for line in gradients.lines if line.get_marker() == "v"]
 
 
-def test_the_browser_asks_nobody_for_anything():
-    widget = widgets.GameCurves
-    text = str(widget._esm) + str(widget._css)
-    text = text.replace("http://www.w3.org/2000/svg", "")  # the name of SVG's elements, not an address
-    assert not re.search(r"https?:|//[a-z]|\bimport\b|\bfetch\b|\brequire\b|@import|url\(", text)
-
-
 def test_the_colours_are_the_courses():
     names = ["autoregressive", "gan", "vae"]
     assert [colour for _, colour, _ in widgets.GAME_STYLES.values()] == [plots.COLOURS[name] for name in names]

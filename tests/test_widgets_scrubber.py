@@ -315,13 +315,6 @@ def test_the_output_holds_the_picture_and_the_browser_moves_the_frame():
     assert widget._repr_mimebundle_()[0]["image/png"] == bundle["image/png"]  # always the six
 
 
-def test_the_browser_asks_nobody_for_anything():
-    widget = widgets.TrainingScrubber
-    text = str(widget._esm) + str(widget._css)
-    text = text.replace("http://www.w3.org/2000/svg", "")  # the name of SVG's elements, not an address
-    assert not re.search(r"https?:|//[a-z]|\bimport\b|\bfetch\b|\brequire\b|@import|url\(", text)
-
-
 def test_the_colours_are_the_courses():
     expected = [plots.COLOURS[name] for name in ("data", "gan", "baseline")]
     assert [scrubber.BLACK, scrubber.GREEN, scrubber.GREY] == expected
