@@ -225,34 +225,15 @@ def measure(x: Tensor, images: data.Images) -> dict[str, float]:
     shares, truth = (
         torch.bincount(y, minlength=10) / len(y) for y in (images.train_labels[near.index], images.train_labels)
     )
-    precision, recall = precision_recall(x, images.train)
+    precision, recall = metrics.precision_recall(images.train, x)
     return {
         "classes": int((shares >= 0.01).sum()),
         "reverse_kl": torch.xlogy(shares, shares / truth).sum().item(),
         "distance": near.distance.mean().item(),
-        "told_apart": told_apart(x, images.train),
+        "told_apart": metrics.told_apart(x, images.train),
         "precision": precision,
         "recall": recall,
     }
-
-
-def told_apart(a: Tensor, b: Tensor) -> float:
-    """How often the nearest other picture is one of its own kind, of as many pictures of both kinds."""
-    n = min(len(a), len(b))
-    x, kind = torch.cat([a[:n], b[:n]]).flatten(1), torch.arange(2 * n) < n
-    distances = torch.cdist(x, x).fill_diagonal_(math.inf)
-    return (kind[distances.argmin(1)] == kind).double().mean().item()
-
-
-def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:
-    """Share of fake pictures that lie within the k-th neighbour's distance of a real one, and the other way round."""
-
-    def covered(x: Tensor, by: Tensor) -> float:
-        radius = torch.cdist(by, by).kthvalue(k + 1, dim=1).values  # the nearest is the picture itself
-        return (torch.cdist(x, by) <= radius).any(1).double().mean().item()
-
-    fake, real = fake.flatten(1), real.flatten(1)
-    return covered(fake, real), covered(real, fake)
 
 
 def held_out(images: data.Images) -> dict:

@@ -7,38 +7,6 @@ import torch
 from course_utils import data
 
 
-def pictures(n, seed, shift=0.0):
-    return torch.randn(n, 1, 2, 2, generator=torch.Generator().manual_seed(seed)) + shift
-
-
-def test_two_sets_of_one_kind_are_told_apart_by_chance_and_far_ones_always():
-    assert gan.told_apart(pictures(800, 0), pictures(800, 1)) == pytest.approx(0.5, abs=0.06)
-    assert gan.told_apart(pictures(800, 0), pictures(500, 1, shift=50.0)) == 1
-    copies = pictures(300, 0)
-    assert gan.told_apart(copies, copies + 1e-4) == 0  # the nearest other picture is the copy, of the other kind
-
-
-def test_precision_and_recall_of_itself_of_one_half_and_of_noise():
-    left, right = pictures(200, 0), pictures(200, 1, shift=50.0)
-    both = torch.cat([left, right])
-    assert gan.precision_recall(both, both) == (1, 1)
-    assert gan.precision_recall(left, both) == (1, 0.5)  # all good, half of the world missing
-    assert gan.precision_recall(both, left) == (0.5, 1)
-    assert gan.precision_recall(pictures(200, 2, shift=500.0), both) == (0, 0)
-
-
-def test_precision_agrees_with_a_loop_over_third_neighbours():
-    real, fake = pictures(40, 0), pictures(60, 1, shift=0.7)
-
-    def covered(x, by):
-        distances = [sorted((a - b).norm().item() for j, b in enumerate(by) if j != i) for i, a in enumerate(by)]
-        return sum(any((a - b).norm() <= d[2] for b, d in zip(by, distances, strict=True)) for a in x) / len(x)
-
-    precision, recall = covered(fake, real), covered(real, fake)
-    assert gan.precision_recall(fake, real) == pytest.approx((precision, recall))
-    assert 0 < precision < 1 and 0 < recall < 1 and precision != recall
-
-
 def test_points_all_over_the_circle_have_every_mode_and_few_good_samples():
     ring = gan.spread_evenly()["ring"]
     assert ring["modes"] == 8 and ring["reverse_kl"] < 0.01

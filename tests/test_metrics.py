@@ -22,6 +22,7 @@ from course_utils.metrics import (
     phase_distance,
     phases_found,
     saturation,
+    sharpness,
 )
 
 MEASURES = [saturation, chroma, colourfulness]
@@ -354,6 +355,45 @@ def test_pictures_of_another_form_have_no_sharpness(x):
 def test_a_cut_outside_the_frequencies_is_refused(cut):
     with pytest.raises(ValueError, match="cut must be above 0"):
         high_frequency_power(torch.zeros(1, 1, 8, 8), cut)
+
+
+def test_sharpness_is_one_for_others_of_the_kind_and_unmoved_by_dimming():
+    moons = moon_phases()
+    assert sharpness(moons.valid, moons.valid) == pytest.approx(1)
+    assert sharpness(moons.test, moons.valid) == pytest.approx(1, abs=0.1)
+    assert sharpness(0.35 * moons.valid + 0.2, moons.valid) == pytest.approx(1, rel=1e-4)
+    soft = torch.nn.functional.avg_pool2d(moons.valid, 3, 1, 1)
+    assert sharpness(soft, moons.valid) < 0.5
+    grain = 0.2 * torch.randn(moons.valid.shape, generator=torch.Generator().manual_seed(0))
+    assert sharpness(moons.valid + grain, moons.valid) > 1.3
+
+
+def test_sharpness_is_a_share_of_the_variance():
+    """Waves: half the variance of one picture is fine, all of the other's, and the means are taken first."""
+    fine, coarse = wave(0.5, 0), wave(0, 1 / 16)  # mean squares 1 and 1/2
+    mixed = coarse + math.sqrt(0.5) * fine
+    assert sharpness(mixed, fine) == pytest.approx(0.5, abs=1e-5)
+    assert sharpness(torch.cat([fine, coarse]), fine) == pytest.approx(1 / 1.5, abs=1e-5)
+    assert sharpness(torch.cat([mixed, fine], 1), fine.expand(-1, 2, -1, -1)) == pytest.approx(
+        1.5 / 2, abs=1e-5
+    )  # channels
+    assert sharpness(torch.full((2, 1, 16, 16), 0.3), fine) == 0
+
+
+@pytest.mark.parametrize(
+    ("x", "reference", "message"),
+    [
+        (wave(0, 0.25), wave(0, 0.25, width=8), r"^reference must hold pictures of shape \(1, 16, 16\), got"),
+        (wave(0, 0.25), torch.zeros(2, 1, 16, 16), "^reference must hold pictures with fine detail"),
+        (wave(0, 0.25), wave(0, 1 / 16), "^reference must hold pictures with fine detail"),
+        (wave(0, 0.25) * math.nan, wave(0, 0.25), "^x must be finite"),
+        (wave(0, 0.25)[0], wave(0, 0.25), "^x must be a floating-point tensor"),
+        (wave(0, 0.25), None, "^reference must be a floating-point tensor"),
+    ],
+)
+def test_sharpness_beside_nothing_is_refused(x, reference, message):
+    with pytest.raises(ValueError, match=message):
+        sharpness(x, reference)
 
 
 # --- mode coverage and nearest pictures ------------------------------------------------------------------------------
