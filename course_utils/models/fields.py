@@ -1,0 +1,128 @@
+"""Networks of a picture and a time: what ``Diffusion`` and ``FlowMatching`` have in common.
+
+    field(x, t):  (B, *shape), (B,)  ->  (B, *shape)
+
+The picture is noisy and the answer is a picture too: the noise in it, or the velocity with which it moves. Dense; with
+``channels`` a U-Net (Ronneberger et al., arXiv 1505.04597): blocks at each size on the way down, blocks again on the
+way up, which also see what the way down saw at that size. The last layer starts at zero, and so does the field. Read
+first: ``UNet.forward``.
+"""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.models.base import dimensions, perceptron
+from course_utils.models.coders import need_sizes
+
+FREQUENCIES = 7  # waves of time with periods of 2, 1, 1/2, ... 1/32
+GROUP = 8  # maps that are normalised together
+
+
+def make_field(
+    shape: tuple[int, ...], hidden: tuple[int, ...] = (256, 256), channels: tuple[int, ...] = ()
+) -> nn.Module:
+    """A field for pictures or points of this shape: (x (B, *shape), t (B,)) to (B, *shape).
+
+    Args:
+        shape: shape of one image, or (D,) for points.
+        hidden: units of the dense layers; with ``channels`` they stand at the bottom of the U-Net, where the picture is
+            smallest, and ``()`` leaves them out.
+        channels: feature maps of the U-Net at each size, each size half of the one before; none by default.
+
+    Raises:
+        ValueError: a size is not positive, or there are convolutions and no image.
+    """
+    shape, hidden, channels = need_sizes(shape, hidden, channels)
+    return UNet(shape, hidden, channels) if channels else DenseField(shape, hidden)
+
+
+def time_features(t: Tensor) -> Tensor:
+    """Times (B,) in [0, 1] as waves (B, 2 * FREQUENCIES) of doubling frequency, sines then cosines.
+
+    One number would do for a network of unlimited size. Waves let a small one tell apart times that lie close together.
+    """
+    angle = math.pi * t[:, None] * 2.0 ** torch.arange(FREQUENCIES, dtype=t.dtype, device=t.device)
+    return torch.cat([angle.sin(), angle.cos()], 1)
+
+
+class DenseField(nn.Module):
+    """Dense layers on the values and the waves of time side by side."""
+
+    def __init__(self, shape: tuple[int, ...], hidden: tuple[int, ...]):
+        super().__init__()
+        size = dimensions(shape)
+        self.net = perceptron(size + 2 * FREQUENCIES, *hidden, size)
+        _zero(self.net[-1])
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.net(torch.cat([x.flatten(1), time_features(t)], 1)).view_as(x)
+
+
+class UNet(nn.Module):
+    """Convolutions at several sizes, with shortcuts from the way down to the way up."""
+
+    def __init__(self, shape: tuple[int, int, int], hidden: tuple[int, ...], channels: tuple[int, ...]):
+        super().__init__()
+        first, last = channels[0], channels[-1]
+        times = 2 * max(channels)
+        self.time = nn.Sequential(*perceptron(2 * FREQUENCIES, times, times), nn.SiLU())
+        self.enter = nn.Conv2d(shape[0], first, 3, padding=1)
+        self.place = nn.Parameter(torch.zeros(first, *shape[1:]))  # what a convolution cannot know: where it is
+        down, shrink, grow, up, sides = [], [], [], [], [shape[1:]]
+        for maps, wider in pairwise(channels):
+            down.append(Block(maps, times))
+            shrink.append(nn.Conv2d(maps, wider, 3, stride=2, padding=1))
+            grow.append(nn.Sequential(nn.Upsample(sides[-1]), nn.Conv2d(wider, maps, 3, padding=1)))
+            up.append(Block(maps, times))
+            sides.append(tuple((side + 1) // 2 for side in sides[-1]))
+        self.down, self.shrink = nn.ModuleList(down), nn.ModuleList(shrink)
+        self.grow, self.up = nn.ModuleList(grow[::-1]), nn.ModuleList(up[::-1])
+        self.before, self.after = Block(last, times), Block(last, times)
+        size = last * dimensions(sides[-1])
+        dense = [nn.Flatten(), *perceptron(size, *hidden, size), nn.Unflatten(1, (last, *sides[-1]))] if hidden else []
+        self.dense = nn.Sequential(*dense) if hidden else None
+        self.leave = nn.Sequential(_norm(first), nn.SiLU(), nn.Conv2d(first, shape[0], 3, padding=1))
+        _zero(self.leave[-1])
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        time = self.time(time_features(t))  # (B, E)
+        h, seen = self.enter(x) + self.place, []
+        for block, shrink in zip(self.down, self.shrink, strict=True):
+            h = block(h, time)
+            seen.append(h)
+            h = shrink(h)
+        h = self.before(h, time)
+        if self.dense is not None:
+            h = h + self.dense(h)
+        h = self.after(h, time)
+        for grow, block in zip(self.grow, self.up, strict=True):
+            h = block(grow(h) + seen.pop(), time)
+        return self.leave(h)
+
+
+class Block(nn.Module):
+    """Two convolutions and a shortcut around them; between them time scales and shifts each map."""
+
+    def __init__(self, maps: int, times: int):
+        super().__init__()
+        self.first = nn.Sequential(_norm(maps), nn.SiLU(), nn.Conv2d(maps, maps, 3, padding=1))
+        self.norm = _norm(maps)
+        self.time = nn.Linear(times, 2 * maps)
+        self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(maps, maps, 3, padding=1))
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        scale, shift = self.time(time)[:, :, None, None].chunk(2, 1)  # (B, F, 1, 1) each
+        return x + self.second(self.norm(self.first(x)) * (1 + scale) + shift)
+
+
+def _norm(maps: int) -> nn.GroupNorm:
+    """Over maps of one picture: a batch norm would make each picture's answer depend on the others."""
+    return nn.GroupNorm(maps // math.gcd(maps, GROUP), maps)
+
+
+def _zero(layer: nn.Module) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)

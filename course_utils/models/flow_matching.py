@@ -1,0 +1,215 @@
+"""Flow matching: a velocity field that carries noise to pictures, learnt without ever following it.
+
+    x_t = (1 - t) z + t x,    z ~ N(0, I),    t in [0, 1]
+    loss = E |v(x_t, t) - (x - z)|^2,    whose minimum is v(x, t) = E[x - z | x_t = x]
+    dx_t / dt = v(x_t, t),    log p(x) = log N(x_0 | 0, I) - integral_0^1 trace(dv / dx)(x_t, t) dt
+
+Lipman et al., arXiv 2210.02747, with straight paths; the likelihood by the change of variables in continuous time: Chen
+et al., arXiv 1806.07366. At the size of the course's pictures the trace is computed, not estimated. Read first:
+``matching_loss``, ``sample`` and ``log_density``.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from course_utils import _check
+from course_utils.distributions import categorical, draw, gaussian
+from course_utils.models.base import DensityModel, dimensions, evaluating, need_values
+from course_utils.models.dequantise import dequantise, dequantised_log_prob, quantise
+from course_utils.models.fields import make_field
+from course_utils.models.vae import log_normal
+
+# Values of tangents that ``divergence`` holds at a time: what a processor's cache takes, what fills an accelerator.
+MOST_NUMBERS = {"cpu": 2**18, "accelerator": 2**25}
+# Runge-Kutta methods whose every stage starts from the one before: how far along, and the weights of the slopes.
+METHODS = {
+    "euler": ((), (1.0,)),
+    "heun": ((1.0,), (1 / 2, 1 / 2)),
+    "rk4": ((1 / 2, 1 / 2, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6)),
+}
+
+
+class FlowMatching(DensityModel):
+    """Continuous flow along straight paths, its sampler and its likelihood, both by solving one equation.
+
+    Pictures in [0, 1] are shifted to [-1, 1]; points in space stay as they are and should have a spread of about 1.
+
+    Args:
+        shape: shape of one image, or (D,) for points.
+        hidden: units of the dense layers.
+        channels: feature maps of a U-Net around them at each size, each half of the one before; none by default.
+        levels: number of grey levels L of pictures that hold k / (L - 1). They are spread over their bins by noise, and
+            ``log_prob`` is a bound on a probability. By default values are real numbers.
+
+    Raises:
+        ValueError: a size is not positive, there are convolutions and no image, or levels are below 2 or no picture's.
+    """
+
+    def __init__(
+        self,
+        shape,
+        hidden: tuple[int, ...] = (256, 256),
+        channels: tuple[int, ...] = (),
+        *,
+        levels: int | None = None,
+    ):
+        super().__init__()
+        self.field = make_field(shape, hidden, channels)
+        self.shape = _check.sizes("shape", shape)
+        self.levels = levels
+        self.pixels = gaussian() if levels is None else categorical(levels)
+        if levels is not None and len(self.shape) != 3:
+            raise ValueError(f"levels must be None for points, got {levels!r}")
+
+    def velocity(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """v(x_t, t), where x_t (B, *shape) is heading at times t (B,) in [0, 1]; on the scale of [-1, 1] for pictures.
+
+        Raises:
+            ValueError: x_t is not a float batch (B, *shape), or t is not a float tensor (B,).
+        """
+        if not isinstance(x_t, Tensor) or not x_t.is_floating_point() or tuple(x_t.shape[1:]) != self.shape:
+            want = ", ".join(map(str, self.shape))
+            raise ValueError(f"x_t must be a float tensor of shape (B, {want}), got {_check.describe(x_t)}")
+        if not isinstance(t, Tensor) or not t.is_floating_point() or t.shape != x_t.shape[:1]:
+            raise ValueError(f"t must be a float tensor of shape ({len(x_t)},), got {_check.describe(t)}")
+        return self.field(x_t, t)
+
+    def matching_loss(self, x: Tensor) -> Tensor:
+        """|v(x_t, t) - (x - z)|^2 at one random t and z for each picture, shape (B,): summed over the pixels.
+
+        Raises:
+            ValueError: x is not a float batch (B, *shape) of this model's values.
+        """
+        need_values(x, self)
+        x = self._scale(x if self.levels is None else dequantise(x, self.levels))
+        z, t = torch.randn_like(x), _even_times(x)
+        along = t.view(-1, *[1] * len(self.shape))
+        error = self.velocity((1 - along) * z + along * x, t) - (x - z)
+        return error.square().flatten(1).sum(1)
+
+    def divergence(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """v(x_t, t) (B, *shape), and the trace of its Jacobian (B,), exactly.
+
+            trace(dv / dx) = sum_i e_i . (dv / dx) e_i
+
+        One directional derivative for each of the D values; all of them share one pass through the network.
+
+        Raises:
+            ValueError: as for ``velocity``.
+        """
+
+        def along(direction: Tensor, part: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+            v, slope = torch.func.jvp(lambda x: self.velocity(x, times), (part,), (direction.expand_as(part),))
+            return v, (slope * direction).flatten(1).sum(1)
+
+        size = dimensions(self.shape)
+        axes = torch.eye(size, dtype=x_t.dtype, device=x_t.device).view(size, *self.shape)
+        most = MOST_NUMBERS["cpu" if x_t.device.type == "cpu" else "accelerator"]
+        portion = max(1, most // size**2)
+        parts = []
+        for part, times in zip(x_t.split(portion), t.split(portion), strict=True):
+            v, slopes = torch.func.vmap(along, (0, None, None), (None, 0))(axes, part, times)
+            parts.append((v, slopes.sum(0)))
+        v, trace = zip(*parts, strict=True)
+        return torch.cat(v), torch.cat(trace)
+
+    def log_density(self, x: Tensor, steps: int = 20, method: str = "rk4") -> Tensor:
+        """log p(x) of real-valued x (B, *shape), shape (B,), in nats: the equation solved backwards from t = 1 to 0.
+
+        For pictures it is the density of x in [0, 1]. Exact but for the steps; with too few it is a bound on nothing.
+
+        Args:
+            x: finite floats (B, *shape).
+            steps: steps of the solver. Each costs 1 (euler), 2 (heun) or 4 (rk4) times D passes through the network.
+            method: "euler", "heun" or "rk4".
+
+        Raises:
+            ValueError: x is not finite or not (B, *shape), steps is not a positive whole number, or no such method.
+        """
+        gaussian().check(x, self.shape)
+        steps, method = _check.whole("steps", steps), _need_method(method)
+        x = self._scale(x)
+
+        def slopes(state: Tensor, t: Tensor) -> Tensor:
+            v, trace = self.divergence(state[:, :-1].reshape(x.shape), t)
+            return torch.cat([v.flatten(1), trace[:, None]], 1)
+
+        state = torch.cat([x.flatten(1), x.new_zeros(len(x), 1)], 1)  # (B, D + 1), the integral in the last place
+        state = solve(slopes, state, 1.0, 0.0, steps, method)
+        stretch = dimensions(self.shape) * math.log(2) if self._pictures else 0.0
+        # the integral was taken from 1 to 0, so its sign is turned already
+        return log_normal(state[:, :-1]).sum(1) + state[:, -1] + stretch
+
+    def log_prob(self, x: Tensor, steps: int = 20, samples: int = 1) -> Tensor:
+        """log p(x), shape (B,), in nats: ``log_density``, or with levels the bound on log P(x) by dequantisation.
+
+            log P(x) >= E_u log p((x (L - 1) + u) / L) - D log L,    u uniform in [0, 1)^D
+
+        Raises:
+            ValueError: x is not a float batch (B, *shape) of this model's values, or steps or samples is not positive.
+        """
+        need_values(x, self)
+        if self.levels is None:
+            return self.log_density(x, steps)
+        return dequantised_log_prob(lambda y: self.log_density(y, steps), x, self.levels, samples)
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, steps: int = 20, method: str = "heun", *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """n draws, shape (n, *shape): noise, carried from t = 0 to 1; with levels rounded down to the level's bin.
+
+        Args:
+            n: number of pictures.
+            steps: steps of the solver, evenly spaced.
+            method: "euler", "heun" or "rk4".
+            generator: source of the noise; torch's global one by default.
+
+        Raises:
+            ValueError: n or steps is not a positive whole number, or there is no such method.
+        """
+        n, steps, method = _check.whole("n", n), _check.whole("steps", steps), _need_method(method)
+        z = draw(torch.randn, next(self.parameters()).new_empty(n, *self.shape), generator)
+        with evaluating(self):
+            x = solve(self.velocity, z, 0.0, 1.0, steps, method)
+        x = (x + 1) / 2 if self._pictures else x
+        return x if self.levels is None else quantise(x, self.levels)
+
+    @property
+    def _pictures(self) -> bool:
+        return len(self.shape) == 3
+
+    def _scale(self, x: Tensor) -> Tensor:
+        return 2 * x - 1 if self._pictures else x
+
+
+def solve(
+    slope: Callable[[Tensor, Tensor], Tensor], state: Tensor, start: float, end: float, steps: int, method: str = "heun"
+) -> Tensor:
+    """The state (B, ...) at ``end`` of ds/dt = slope(s, t (B,)), from the state at ``start``, in equal steps."""
+    along, weights = METHODS[method]
+    h = (end - start) / steps
+    for i in range(steps):
+        k = slope(state, state.new_full((len(state),), start + i * h))
+        total = weights[0] * k
+        for share, weight in zip(along, weights[1:], strict=True):
+            k = slope(state + share * h * k, state.new_full((len(state),), start + (i + share) * h))
+            total = total + weight * k
+        state = state + h * total
+    return state
+
+
+def _need_method(method: str) -> str:
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    return method
+
+
+def _even_times(x: Tensor) -> Tensor:
+    """Times t (B,), each uniform in [0, 1), spread evenly over the batch in a random order."""
+    n = max(1, len(x))
+    order = torch.randperm(n, device=x.device)[: len(x)]
+    return ((torch.rand((), dtype=x.dtype, device=x.device) + order / n) % 1).to(x.dtype)
