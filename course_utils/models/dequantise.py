@@ -79,7 +79,7 @@ def dequantised_log_prob(
     samples = _check.whole("samples", samples)
     _need_levels(x, levels)
     draws = [log_density(dequantise(x, levels, generator=generator)) for _ in range(samples)]
-    return torch.stack(draws).logsumexp(0) - math.log(samples) - x[0].numel() * math.log(levels)
+    return torch.stack(draws).logsumexp(0) - math.log(samples) - math.prod(x.shape[1:]) * math.log(levels)
 
 
 def _need_levels(x: Tensor, levels: int) -> None:
