@@ -274,8 +274,9 @@ def run(title: str, images: data.Images, budget: str, seed: int) -> tuple[dict[s
     if isinstance(row, Density):
         few = row.asked.get(images.name)
         for split in ("test",) if few else ("valid", "test"):
-            x = getattr(images, split)  # stored by writers: a few of them are taken from all of the set
-            found[f"{split}_nats"] = row.nats(model, x[:: len(x) // few][:few] if few else x[:MOST])
+            real = getattr(images, split)  # stored by writers: a few of them are taken from all of the set
+            real = real[:: max(1, len(real) // few)][:few] if few else real[:MOST]
+            found[f"{split}_nats"] = row.nats(model, real)
     return found, ((images.levels - 1) * x).round().clamp(0, images.levels - 1).to(torch.uint8).cpu()
 
 
