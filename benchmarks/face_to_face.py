@@ -59,10 +59,10 @@ BUDGETS = {"full": 1, "short": 8}  # the steps are divided by this
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-def pictures(images: data.Images, batch: int, steps: int, least: float = 0.0) -> Iterator[Tensor]:
-    """Batches for training; of digits the share that is redrawn falls from 1 to ``least``."""
+def pictures(images: data.Images, batch: int, steps: int, first: float = 1.0, least: float = 0.0) -> Iterator[Tensor]:
+    """Batches for training; of digits the share that is redrawn falls from ``first`` by 1 to at least ``least``."""
     for i, x in enumerate(data.batches(images.train, batch, steps=steps)):
-        yield data.redraw_digits(x, max(least, 1 - i / steps)) if images.name.startswith("digits") else x
+        yield data.redraw_digits(x, max(least, first - i / steps)) if images.name.startswith("digits") else x
 
 
 def family(images: data.Images):
@@ -90,7 +90,8 @@ class Density(NamedTuple):
     rate: float = 0.003
     average: float = 0.99  # of the running mean of the weights
     warm_up: float = 0.0  # share of the steps in which the rate rises
-    redrawn: float = 0.0  # share of digits that are still redrawn at the end
+    first: float = 1.0  # share of digits that are redrawn at the beginning
+    redrawn: float = 0.0  # and still at the end
     bfloat16: bool = True
     asked: dict[str, int] = {}  # test pictures at most, where log_prob takes long; then none of validation
 
@@ -102,7 +103,7 @@ class Density(NamedTuple):
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         if self.warm_up:
             schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.rate, steps, pct_start=self.warm_up)
-        for x in pictures(images, self.batch, steps, self.redrawn):
+        for x in pictures(images, self.batch, steps, self.first, self.redrawn):
             with runtime.autocast(x.device) if self.bfloat16 else torch.autocast(x.device.type, enabled=False):
                 loss = self.loss(model, x).mean()
             step(optimizer, loss)
@@ -133,6 +134,7 @@ class Gan(NamedTuple):
 
     games: dict[str, Game]
     steps: dict[str, int]
+    first: float = 0.0  # share of digits that are redrawn at the beginning: with 1 short trials were worse
 
     def train(self, images: data.Images, steps: int) -> tuple[nn.Module, nn.Module]:
         """Play the game; return the generator with the mean of its last weights, and both players."""
@@ -144,7 +146,7 @@ class Gan(NamedTuple):
         objective = OBJECTIVES[game.objective]
         both = [torch.optim.Adam(player.parameters(), game.rate, (0.0, 0.99), fused=True) for player in players]
         average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(game.average))
-        for i, real in enumerate(data.batches(images.train, 64, steps=steps)):  # not redrawn: it was worse with that
+        for i, real in enumerate(pictures(images, 64, steps, self.first)):
             for optimizer in both if game.falling else ():
                 optimizer.param_groups[0]["lr"] = game.rate * min(1.0, (1 - i / steps) / 0.3)
             fake = generator.sample(len(real))
@@ -254,6 +256,13 @@ ROWS = {
     ),
 }
 
+# Who copies? The next-pixel models saw redrawn digits, the GANs did not; so, of digits_800, the other way round, too.
+CROSSED = {
+    "Gated PixelCNN, never redrawn": ROWS["Gated PixelCNN"]._replace(first=0.0),
+    "GAN, non-saturating, redrawn": ROWS["GAN, non-saturating"]._replace(first=1.0),
+    "GAN, best recipe, redrawn": ROWS["GAN, best recipe"]._replace(first=1.0),
+}
+
 
 # --- one run ---------------------------------------------------------------------------------------------------------
 
@@ -261,7 +270,7 @@ ROWS = {
 def run(title: str, images: data.Images, budget: str, seed: int) -> tuple[dict[str, float], Tensor]:
     """Train once and draw: seconds, sizes and nats, and the samples as levels, uint8 (n, C, H, W)."""
     runtime.seed_everything(seed)
-    row, device = ROWS[title], images.train.device
+    row, device = (ROWS | CROSSED)[title], images.train.device
     steps = row.steps[images.name.removesuffix("_800")] // BUDGETS[budget]
     start = clock(device)
     model, trained = row.train(images, steps)
@@ -402,7 +411,7 @@ def fill(name: str, images: data.Images, title: str, budget: str, seed: int, opt
     found = found | measure(levels.float() / (images.levels - 1), images)
     result = read(name)  # read again: another process may have added to it
     result["rows"].setdefault(title, {}).setdefault(budget, {})[str(seed)] = found
-    result["rows"] = {key: result["rows"][key] for key in ROWS if key in result["rows"]}
+    result["rows"] = {key: result["rows"][key] for key in ROWS | CROSSED if key in result["rows"]}
     store(name, result | {"machine": machine()})
     if seed == 0 and budget == "full":
         shown = RESULTS / f"{name}.safetensors"
@@ -437,7 +446,7 @@ def main() -> None:
             store(name, read(name) | {"controls": controls(images)})
         for seed in range(options.seeds):  # outermost: what is interrupted has a seed of every row
             for budget in options.budget:
-                for title in ROWS:
+                for title in ROWS | (CROSSED if which == "digits_800" else {}):
                     if options.only in ("", title):
                         fill(name, images, title, budget, seed, options)
         tell(name)

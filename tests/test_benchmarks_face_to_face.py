@@ -46,9 +46,9 @@ def test_a_run_of_a_few_steps_draws_pictures_on_levels_and_tells_nats_where_ther
 
 
 def test_pictures_are_redrawn_less_and_less_and_moons_never():
-    def share(images, least):
+    def share(images, least, first=1.0):
         known = {tuple(x.flatten().tolist()) for x in images.train}
-        batches = [x for x in f.pictures(images, 100, 20, least)]
+        batches = [x for x in f.pictures(images, 100, 20, first, least)]
         changed = [sum(tuple(x.flatten().tolist()) not in known for x in batch) / 100 for batch in batches]
         return changed[0], changed[-1]
 
@@ -57,6 +57,7 @@ def test_pictures_are_redrawn_less_and_less_and_moons_never():
     assert first > 0.9 and last < 0.15
     assert 0.35 < share(DIGITS, 0.5)[1] < 0.65
     assert share(MOONS, 0.0) == (0, 0)
+    assert share(DIGITS, 0.0, 0.0) == (0, 0)
 
 
 def test_the_set_aside_digits_are_training_digits_that_are_not_trained_on():
