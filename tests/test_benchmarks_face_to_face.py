@@ -105,6 +105,7 @@ def test_what_is_stored_is_not_made_again_and_samples_can_be_measured_again(monk
 
     monkeypatch.setattr(f, "measure", lambda x, images: {"frechet": -1.0})
     f.fill("table", DIGITS, "VAE", "full", 0, types.SimpleNamespace(again=False, measure=True))
+    f.fill("table", DIGITS, "VAE", "full", 1, types.SimpleNamespace(again=False, measure=True))  # has no samples
     assert made == [("VAE", "full", 0)] and f.read("table")["rows"]["VAE"]["full"]["0"]["frechet"] == -1
     f.fill("table", DIGITS, "VAE", "full", 0, types.SimpleNamespace(again=True, measure=False))
     assert len(made) == 2 and not list(tmp_path.rglob("*.tmp"))
