@@ -37,6 +37,8 @@ plt.rcParams.update(
         "axes.titlesize": 13,
         "axes.titlelocation": "left",
         "axes.titleweight": "bold",
+        "figure.titlesize": 13,  # a suptitle is a title like any other
+        "figure.titleweight": "bold",
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.prop_cycle": plt.cycler(color=[COLOURS[k] for k in ("autoregressive", "vae", "gan", "wrong", "flow")]),
