@@ -5,11 +5,12 @@
     python benchmarks/face_to_face.py --data digits_800 --budget full --seeds 1           # who copies? see below
     python benchmarks/face_to_face.py --data binarized_mnist --budget short --seeds 1     # where there are the data
 
-Budget: about a minute of one core and 70 to 220 thousand parameters for each model, the two players of a GAN together;
-for pictures of 28 x 28 ten minutes. Digits are redrawn (turned, stretched, with another pen) with a probability that
-falls, but not for the GANs, which are worse with it. Each run is made twice: with its whole budget, and "short", with
-an eighth of the steps, which is what notebook 12 trains live and compares. The settings were chosen in the notebooks
-and benchmarks of the single families, on validation pictures; nothing was chosen on test pictures.
+Budget: about a minute of one core and 70 to 210 thousand parameters for each model, the two players of a GAN together;
+RealNVP takes less, since it learns by heart with more; pictures of 28 x 28 ten minutes. Digits are redrawn (turned,
+stretched, with another pen) with a probability that falls, but not for the GANs, as in notebook 08. Each run is made
+twice: with its whole budget, and "short", with an eighth of the steps, which is what notebook 12 trains live and
+compares. The settings were chosen in the notebooks and benchmarks of the single families, on validation pictures;
+nothing was chosen on test pictures.
 
 Of each run 1,000 samples are drawn. They are measured against the training pictures, all sets of samples with the same
 number of pictures; "real, held out" are pictures that no model has seen (of digits: validation and test, written by
@@ -134,7 +135,7 @@ class Gan(NamedTuple):
 
     games: dict[str, Game]
     steps: dict[str, int]
-    first: float = 0.0  # share of digits that are redrawn at the beginning: with 1 short trials were worse
+    first: float = 0.0  # share of digits that are redrawn at the beginning
 
     def train(self, images: data.Images, steps: int) -> tuple[nn.Module, nn.Module]:
         """Play the game; return the generator with the mean of its last weights, and both players."""
