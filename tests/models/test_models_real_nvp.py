@@ -305,3 +305,18 @@ def test_single_precision_autocast_and_double_agree():
 def test_bad_input_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_every_parameter_of_the_convolutions_takes_part():
+    torch.manual_seed(0)
+    flow = RealNVP((1, 4, 4), 2, channels=(6, 5))
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter.normal_(0, 0.3)
+    flow.log_density(torch.randn(5, 1, 4, 4)).sum().backward()
+    for name, parameter in flow.named_parameters():
+        if name.endswith("scale"):  # of values that pass as they are nothing is stretched
+            coupling = flow.get_submodule(name.removesuffix(".scale"))
+            assert torch.equal(parameter.grad != 0, coupling.b == 0), name
+        else:
+            assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
