@@ -83,6 +83,13 @@ def in_turns(slow: Callable, fast: Callable, pairs: int, fast_runs: int = 3) -> 
     }
 
 
+def step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    """Go one step down the slope of ``loss``."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
 def store(name: str, result: dict) -> Path:
     """Write ``results/name.json`` whole or not at all."""
     RESULTS.mkdir(exist_ok=True)

@@ -39,7 +39,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from _common import RESULTS, machine, read_options, store
+from _common import RESULTS, machine, read_options, step, store
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -181,12 +181,6 @@ def make_steep(generator: Generator) -> None:
         if isinstance(layer, nn.Linear):
             nn.init.kaiming_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
-
-
-def step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
 
 
 ROWS = {

@@ -31,7 +31,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-from _common import RESULTS, machine, store
+from _common import RESULTS, machine, step, store
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -184,12 +184,6 @@ def play(setting: Setting, seed: int, real: Tensor) -> tuple[nn.Module, float]:
         if i % 100 == 0 and not loss.isfinite():
             break
     return average.module, time.process_time() - start
-
-
-def step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
 
 
 # --- measures --------------------------------------------------------------------------------------------------------

@@ -68,6 +68,14 @@ def test_the_set_aside_digits_are_training_digits_that_are_not_trained_on():
     assert seen | unseen == every and len(seen & unseen) <= 1_000 - len(every)  # but for twins
 
 
+def test_the_set_aside_are_a_fifth_of_what_copying_is_judged_by_and_copies_are_caught():
+    images = f.digits_800()
+    x = images.train[torch.randperm(800, generator=torch.Generator().manual_seed(0))[:200]]
+    found = f.measure(x, images)
+    assert found["lean_expected"] == pytest.approx(0.8) and found["lean_z"] > 3
+    assert "lean_z" not in f.measure(x, DIGITS)  # whose held-out pictures are by other hands
+
+
 def test_held_out_pictures_are_real_and_new():
     known = {tuple(x.flatten().tolist()) for x in MOONS.train}
     fresh = f.held_out(MOONS)
@@ -117,3 +125,16 @@ def test_a_generator_on_levels_and_the_family_of_binary_pictures():
     assert torch.equal(x, x.round())
     binary = data.Images("binarized_mnist", *[DIGITS.train.round()[:3]] * 3, levels=2)
     assert isinstance(f.family(binary), distributions.PixelFamily) and f.family(binary).levels == 2
+
+
+@pytest.mark.parametrize(("both", "calls"), [(False, 1), (True, 2)])
+def test_the_slope_is_fined_at_real_pictures_and_at_made_ones_only_where_it_says_so(monkeypatch, both, calls):
+    seen = []
+
+    def penalty(network, x):
+        seen.append(x)
+        return x.sum() * 0
+
+    monkeypatch.setattr(f, "r1_penalty", penalty)
+    f.Gan({"moon_phases": f.Game("hinge", 1.0, both=both)}, {}).train(MOONS, 1)
+    assert len(seen) == calls and torch.equal(16 * seen[0], (16 * seen[0]).round())  # real ones are on levels
