@@ -31,6 +31,7 @@ FLOORS = {
     "metrics": 2,
     "training": 2,
     "plots": 3,
+    "show": 3,
     "widgets": 3,
     "exercises": 3,
 }
