@@ -1,0 +1,77 @@
+"""A checker for every exercise: it says whether an answer is right and, if not, what is likely wrong. It never raises.
+
+Each checker compares the reader's function with the right one on a few inputs, and then with the usual wrong ones; an
+answer that agrees with a wrong one everywhere gets the hint that belongs to it. One file a notebook; ``judge`` has what
+they share.
+"""
+
+from course_utils.exercises.n00_start_here import log_density, log_normal, ring_centres
+from course_utils.exercises.n01_chain_rule import bits_per_dim, made_masks, masked_linear, mean_nll
+from course_utils.exercises.n02_pixel_rnn import completion_nats, lstm_step, merge, skew, state_to_state
+from course_utils.exercises.n03_pixel_cnn import causal_mask, mixes_images, rightmost, shift_down
+from course_utils.exercises.n04_colour import grey_log_prob, log_bin, log_p_in_cell, to_tokens
+from course_utils.exercises.n05_autoencoder import code_size, denoising_loss, pca_error, phase_between
+from course_utils.exercises.n06_elbo_and_kl import code_and_price, gaussian_kl, kl_of_two, minus_bound
+from course_utils.exercises.n07_vae import active_units, effective_beta, free_bits
+from course_utils.exercises.n08_gan import discriminator_loss, generator_loss, smoothed_rest, suspicious
+from course_utils.exercises.n09_gan_theory import best_discriminator, jsd_bound, jsd_by_draws
+from course_utils.exercises.n10_gan_losses import effective_share, likelihood_loss, relativistic_loss
+from course_utils.exercises.n11_wasserstein import between, slow_rate, w1_line
+from course_utils.exercises.n12_face_to_face import fair, frechet_of, precision, surprise_bound
+from course_utils.exercises.n13_what_came_next import coupling_log_det, flow_log_prob, matching_pair, noisy, step_mean
+
+__all__ = [
+    "log_density",
+    "log_normal",
+    "ring_centres",
+    "bits_per_dim",
+    "made_masks",
+    "masked_linear",
+    "mean_nll",
+    "completion_nats",
+    "lstm_step",
+    "merge",
+    "skew",
+    "state_to_state",
+    "causal_mask",
+    "mixes_images",
+    "rightmost",
+    "shift_down",
+    "grey_log_prob",
+    "log_bin",
+    "log_p_in_cell",
+    "to_tokens",
+    "code_size",
+    "denoising_loss",
+    "pca_error",
+    "phase_between",
+    "code_and_price",
+    "gaussian_kl",
+    "kl_of_two",
+    "minus_bound",
+    "active_units",
+    "effective_beta",
+    "free_bits",
+    "discriminator_loss",
+    "generator_loss",
+    "smoothed_rest",
+    "suspicious",
+    "best_discriminator",
+    "jsd_bound",
+    "jsd_by_draws",
+    "effective_share",
+    "likelihood_loss",
+    "relativistic_loss",
+    "between",
+    "slow_rate",
+    "w1_line",
+    "fair",
+    "frechet_of",
+    "precision",
+    "surprise_bound",
+    "coupling_log_det",
+    "flow_log_prob",
+    "matching_pair",
+    "noisy",
+    "step_mean",
+]

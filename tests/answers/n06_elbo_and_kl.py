@@ -1,0 +1,103 @@
+"""Answers to the exercises of 06_elbo_and_kl: right ones, and the usual wrong ones, each with a word of its hint."""
+
+ARGUMENTS = {
+    "gaussian_kl": "mu, log_var",
+    "kl_of_two": "m1, s1, m2, s2",
+    "minus_bound": "losses",
+    "code_and_price": "m, s, eps",
+}
+RIGHT = {
+    "gaussian_kl": [
+        "0.5 * (log_var.exp() - 1 - log_var + mu**2).sum(-1)",
+        "torch.distributions.kl_divergence(torch.distributions.Normal(mu, log_var.exp().sqrt()),"
+        " torch.distributions.Normal(0, 1)).sum(1)",
+        "-0.5 * (1 + log_var - mu * mu - torch.exp(log_var)).sum(axis=1)",
+        "models.vae.kl_to_prior(mu, log_var).sum(-1)",
+    ],
+    "kl_of_two": [
+        "0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 * (-s2).exp() - 1 - (s1 - s2))",
+        "(s2 - s1) / 2 + (s1.exp() + (m1 - m2) ** 2) / (2 * s2.exp()) - 0.5",
+        "torch.distributions.kl_divergence(torch.distributions.Normal(m1, torch.exp(s1 / 2.0)),"
+        " torch.distributions.Normal(m2, torch.exp(s2 / 2.0)))",
+    ],
+    "minus_bound": [
+        "math.log(len(losses)) - torch.logsumexp(-losses, 0)",
+        "-((-losses).logsumexp(0) - torch.tensor(losses.shape[0]).log())",
+        "losses.amin(0) - (losses.amin(0) - losses).exp().mean(0).log()",
+        "-(losses.neg() - math.log(len(losses))).logsumexp(0)",
+    ],
+    "code_and_price": [
+        "(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1))",
+        "(torch.distributions.Normal(m, s.exp()).icdf(torch.special.ndtr(eps)),"
+        " models.vae.kl_to_prior(m, 2 * s).sum(1))",
+        "[torch.addcmul(m, s.exp(), eps), (0.5 * (s.exp() ** 2 + m**2) - 0.5 - s).sum(1)]",
+    ],
+}
+WRONG = {
+    "gaussian_kl": [
+        ("0.5 * (log_var.exp() - 1 - log_var + mu**2)", "one number for each latent"),
+        ("0.5 * (log_var.exp() - 1 - log_var + mu**2).mean(-1)", "divide the price"),
+        ("0.5 * (log_var.exp() - 1 - log_var + mu**2).sum()", "one number for all codes"),
+        ("0.5 * (log_var.exp() - 1 - log_var + mu**2).sum(0)", "sums over the codes"),
+        ("0.5 * (1 + log_var - log_var.exp() - mu**2).sum(-1)", "the sign is turned"),
+        ("(log_var.exp() - 1 - log_var + mu**2).sum(-1)", "the half is missing"),
+        ("0.5 * ((2 * log_var).exp() - 1 - 2 * log_var + mu**2).sum(-1)", "of the variance already"),
+        ("0.5 * ((0.5 * log_var).exp() - 1 - 0.5 * log_var + mu**2).sum(-1)", "the standard deviation for the"),
+        ("0.5 * (log_var.exp() - 1 - log_var + mu).sum(-1)", "the mean is squared"),
+        ("0.5 * (log_var.exp() - 1 - log_var).sum(-1)", "the spring is missing"),
+        ("0.5 * (log_var.exp() - 1 - log_var - mu**2).sum(-1)", "the sign of mu**2"),
+        ("0.5 * (log_var.exp() - log_var + mu**2).sum(-1)", "the 1 is missing"),
+        ("0.5 * (log_var.exp() - 1 + log_var + mu**2).sum(-1)", "the sign of log_var"),
+        ("0.5 * ((1 + mu**2) / log_var.exp() - 1 + log_var).sum(-1)", "KL(p || q)"),
+    ],
+    "kl_of_two": [
+        ("0.5 * ((s2 - s1).exp() + (m1 - m2) ** 2 / s1.exp() - 1 - s2 + s1)", "exchanged"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 - 1 - s1 + s2)", "widths of the second"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s1.exp() - 1 - s1 + s2)", "the first variance"),
+        ("0.5 * ((s2 - s1).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "upside down"),
+        ("0.5 * (s1.exp() + m1**2 - 1 - s1)", "that is the box"),
+        ("0.5 * ((s1 - s2).exp() + m1**2 / s2.exp() - 1 - s1 + s2)", "m2 is not used"),
+        ("(s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2", "the half is missing"),
+        ("-0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "never negative"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - s1 + s2)", "the 1 is missing"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1)", "s1 - s2, is missing"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 + s1 - s2)", "the sign of s1 - s2"),
+        ("0.5 * ((s1 - s2).exp() - 1 - s1 + s2)", "distance of the means is missing"),
+        ("0.5 * ((s1 - s2).exp() - (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "the sign of the square"),
+        ("0.5 * ((2 * (s1 - s2)).exp() + ((m1 - m2) / s2.exp()) ** 2 - 1) - s1 + s2", "log-variances already"),
+        ("(0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)).sum(-1)", "without a sum"),
+        ("0.5 * (s1.exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "units of the second"),
+        ("0.5 * (s1.exp() + m1**2 - s1 - s2.exp() - m2**2 + s2)", "do not subtract"),
+    ],
+    "minus_bound": [
+        ("(losses.softmax(0) * losses).sum(0)", "turned round"),
+        ("losses.logsumexp(0) - math.log(len(losses))", "turned round"),
+        ("((-losses).softmax(0) * losses).sum(0)", "with the weights detached"),
+        ("-torch.log(torch.exp(losses.amin(0) - losses).mean(0))", "added back"),
+        ("math.log(len(losses)) - losses.logsumexp(0)", "the minus sign inside"),
+        ("-(-losses).logsumexp(0)", "log K is missing"),
+        ("-(-losses).logsumexp(0) - math.log(len(losses))", "the sign of log K"),
+        ("(-losses).logsumexp(0) - math.log(len(losses))", "the bound itself"),
+        ("losses.mean(0)", "minus the ELBO"),
+        ("losses.min(0).values", "only the best draw"),
+        ("losses.max(0).values", "the worst draw"),
+        ("-torch.log(torch.exp(-losses).mean(0))", "torch.logsumexp do it"),
+        ("math.log(losses.shape[1]) - (-losses).logsumexp(1)", "the first axis"),
+        ("(math.log(len(losses)) - (-losses).logsumexp(0)).mean()", "one number for all pictures"),
+    ],
+    "code_and_price": [
+        ("(m + (2 * s).exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1))", "the draw has changed"),
+        ("(m + s.exp() * eps, 0.5 * (s.exp() - 1 - s + m**2).sum(-1))", "still takes s for a log-variance"),
+        ("(m + (s / 2).exp() * eps, 0.5 * (s.exp() - 1 - s + m**2).sum(-1))", "the other meaning"),
+        ("(m + (s / 2).exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1))", "disagree the other way"),
+        ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - s + m**2).sum(-1))", "its logarithm is 2 s"),
+        ("(m + s.exp() * eps, 0.5 * (s.exp() - 1 - 2 * s + m**2).sum(-1))", "the variance itself"),
+        ("(m + s.exp() * eps, 0.5 * ((s / 2).exp() - 1 - s / 2 + m**2).sum(-1))", "multiplies by 2"),
+        ("(m + s.exp() * eps, 0.5 * (1 + 2 * s - (2 * s).exp() - m**2).sum(-1))", "never negative"),
+        ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2))", "sum over the latents"),
+        ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).mean(-1))", "a mean over the latents"),
+        ("0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1)", "the code belongs"),
+        ("m + s.exp() * eps", "the price belongs"),
+        ("(0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1), m + s.exp() * eps)", "the code comes first"),
+    ],
+}
