@@ -130,7 +130,8 @@ def test_sample_has_the_frequencies_of_log_prob(name):
 def test_indexing_takes_a_part_of_the_batch(name):
     d = distributions()[name]
     x = d.sample(torch.Generator().manual_seed(3))
-    torch.testing.assert_close(d[:, 1].log_prob(x[:, 1]), d.log_prob(x)[:, 1], rtol=0, atol=0)
+    # A part of a batch may go through the scalar loop where the whole goes through the vectorised one: a few ulp apart.
+    torch.testing.assert_close(d[:, 1].log_prob(x[:, 1]), d.log_prob(x)[:, 1], rtol=1e-15, atol=1e-15)
     rows, columns = torch.tensor([0, 2]), torch.tensor([1, 0])
     torch.testing.assert_close(d[rows, columns].log_prob(x[rows, columns]), d.log_prob(x)[rows, columns])
 
