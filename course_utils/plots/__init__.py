@@ -1,0 +1,42 @@
+"""Figures of the course: one style, one colour a family, everywhere. Importing this package sets the style.
+
+Each figure is one call, which makes and shows it; a function that is given axes only draws on them. By kind:
+``samples`` (images), ``fields`` (points, densities, matrices, codes), ``curves`` (numbers), ``mechanisms`` (masks,
+kernels, receptive fields) and ``networks`` (boxes and arrows). ``plots.curves`` and ``plots.samples`` are the
+functions, not the files of these names.
+"""
+
+from course_utils.plots.curves import band, curves, dots, training
+from course_utils.plots.fields import atlas, codes, matrix, plane
+from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, two_stacks
+from course_utils.plots.networks import encoder_decoder, families, gan_step, gated_unit, lstm_step
+from course_utils.plots.samples import images, samples, tile
+from course_utils.plots.style import COLOURS, CYCLE, LABELS, show_source
+
+__all__ = [
+    "COLOURS",
+    "CYCLE",
+    "LABELS",
+    "atlas",
+    "band",
+    "codes",
+    "curves",
+    "dots",
+    "encoder_decoder",
+    "families",
+    "gan_step",
+    "gated_unit",
+    "images",
+    "kernel",
+    "lstm_step",
+    "masks",
+    "matrix",
+    "plane",
+    "receptive_field",
+    "receptive_fields",
+    "samples",
+    "show_source",
+    "tile",
+    "training",
+    "two_stacks",
+]
