@@ -1,7 +1,10 @@
-# Every target sets up what it needs: .venv is made on the first call and again when the dependencies change.
-# Variables: PYTHON=python3.12 (for .venv)  JOBS=2 (notebooks at a time)  NB="01 03" (only these notebooks)  ALL=1
+# Every target sets up what it needs: .venv is made on the first call, again when the dependencies change, and repaired
+# when its Python is gone or a package is missing.
+# Variables: PYTHON=python3.12 (for .venv)  JOBS=2 (notebooks at a time)  NB="01 evidence/03" (only these notebooks)
+#            ALL=1 (the evidence, too)  OUT=/tmp/out (in place of build/, where the project cannot be written to)
 PYTHON ?= python3
 JOBS ?= 2
+OUT ?= build
 BIN = .venv/bin
 READY = .venv/ready
 PY = $(BIN)/python
@@ -9,34 +12,40 @@ PY = $(BIN)/python
 # Two jobs on a laptop's cores: more than one thread each would only make them wait for one another.
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
+# Another search path, another backend for figures, an ASCII terminal, asserts switched off: none is to change what runs.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS MPLBACKEND
+export PYTHONIOENCODING = utf-8
+export PYTHONUTF8 = 1
 
 .DEFAULT_GOAL := help
-.PHONY: course test lab notebooks student slides bench pins clean distclean help
+.PHONY: course test lab notebooks student slides bench calibrate pins clean distclean help
 
-course: $(READY) ## run every notebook, write readable pages to build/course (NB=01 runs only that one)
-	@$(PY) tools/course.py --jobs $(JOBS) $(NB)
+course: $(READY) ## run the notebooks, write readable pages to build/course (NB=01 only that one, ALL=1 the evidence, too)
+	@$(PY) tools/course.py --jobs "$(JOBS)" --out "$(OUT)/course" $(if $(ALL),--all) $(NB)
 
-test: $(READY) ## check style, run the unit tests, re-run the notebooks and compare them with what is stored
-	@$(PY) -m ruff check .
-	@$(PY) -m pytest -n $(JOBS) --dist loadscope --nbval tests $(wildcard notebooks)
+test: $(READY) ## check style, run the unit tests, compare every notebook with what is stored (NB=03 only that notebook)
+	@$(PY) tools/verify.py --jobs "$(JOBS)" --out "$(OUT)" $(NB)
 
 lab: $(READY) ## open JupyterLab on the first notebook
 	@$(PY) -m jupyter lab --config=tools/lab_config.py notebooks/00_start_here.ipynb
 
-notebooks: $(READY) ## re-run the changed notebooks and store their outputs in place (NB=01 forces one, ALL=1 all)
-	@$(PY) tools/store.py --jobs $(JOBS) $(if $(ALL),--all) $(NB)
+notebooks: $(READY) ## re-run the changed notebooks and store their outputs in place (NB=evidence/03 forces one, ALL=1 all)
+	@$(PY) tools/store.py --jobs "$(JOBS)" $(if $(ALL),--all) $(NB)
 	@$(PY) tools/pictures.py
 
 student: $(READY) ## write the edition without solutions, and a zip of it, to build/student
-	@$(PY) tools/student.py
+	@$(PY) tools/student.py --out "$(OUT)/student"
 
-slides: $(READY) ## turn the notebooks into slides that need no network, in build/slides
-	@$(PY) tools/slides.py $(NB)
+slides: $(READY) ## turn the course's notebooks into slides that need no network, in build/slides
+	@$(PY) tools/slides.py --out "$(OUT)/slides" $(NB)
 
 bench: $(READY) ## run the benchmarks one after another (long)
 	@found=; for script in benchmarks/[!_]*.py; do \
 		test -f "$$script" || continue; found=1; echo "== $$script"; $(PY) "$$script" || exit 1; \
 	done; test -n "$$found" || echo "There are no benchmarks yet: benchmarks/ has no script."
+
+calibrate: $(READY) ## say how many times longer this machine takes than the reference (seconds)
+	@$(PY) benchmarks/calibrate.py
 
 pins: ## write constraints.txt anew with the newest versions that fit together (needs uv and a network)
 	@$(PYTHON) tools/pins.py

@@ -8,6 +8,7 @@ import nbformat
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 GLOSSARY = NOTEBOOKS / "glossary.ipynb"
 COURSE = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+EVIDENCE = sorted((NOTEBOOKS / "evidence").glob("[0-9][0-9]_*.ipynb"))
 ENTRY = re.compile(
     r'<a id="([a-z0-9-]+)"></a>\*\*(.+?)\*\* · ([^·\n]+) · (?:(.+) · )?\[(\d\d)\]\((\S+)\)<br>\n(\S.*)[.?]$'
 )
@@ -51,7 +52,8 @@ def aliases(english):
 
 
 def links(path):
-    return re.findall(r"\[([^\]]+)\]\(glossary\.ipynb#([^)]+)\)", "\n\n".join(markdown(path)))
+    up = re.escape("../" if path in EVIDENCE else "")
+    return re.findall(rf"\[([^\]]+)\]\({up}glossary\.ipynb#([^)]+)\)", "\n\n".join(markdown(path)))
 
 
 def test_no_term_stands_twice_and_all_are_in_order():
@@ -69,7 +71,7 @@ def test_every_term_has_a_chinese_one():
 def test_every_term_stands_in_the_notebook_that_introduces_it():
     missing = []
     for _, english, _, _, number, file, _ in entries():
-        assert file.startswith(f"{number}_") and (NOTEBOOKS / file).exists(), f"{english}: there is no {file}"
+        assert file.startswith(f"{number}_") and (NOTEBOOKS / file) in COURSE, f"{english}: there is no {file}"
         text = re.sub(r"\s+", " ", "\n".join(markdown(NOTEBOOKS / file))).lower()
         if not any(name.lower() in text for name in aliases(english)):
             missing.append((english, number))
@@ -79,13 +81,16 @@ def test_every_term_stands_in_the_notebook_that_introduces_it():
 def test_links_lead_to_entries_and_entries_back_one_each():
     home = {slug: number for slug, _, _, _, number, _, _ in entries()}
     used = [(slug, path.name[:2]) for path in COURSE for _, slug in links(path)]
-    assert [slug for slug, _ in used if slug not in home] == [], "no such entry"
-    assert sorted(used) == sorted(home.items())
+    beside = [(slug, path.name[:2]) for path in EVIDENCE for _, slug in links(path)]
+    assert [slug for slug, _ in used + beside if slug not in home] == [], "no such entry"
+    # In the course once, where the term is introduced; or in that chapter's evidence, which may link to others as well.
+    assert len(set(used)) == len(used) and set(used) <= set(home.items())
+    assert set(home.items()) - set(used) <= set(beside), "no link to the entry"
 
 
 def test_the_promise_has_no_link_to_the_glossary():
     # The index of pages and slides quotes it, and there the link would lead to a notebook.
-    assert [path.name for path in COURSE if "glossary.ipynb" in markdown(path)[0]] == []
+    assert [path.name for path in COURSE + EVIDENCE if "glossary.ipynb" in markdown(path)[0]] == []
 
 
 def test_links_inside_the_glossary_lead_to_its_headings():
@@ -100,9 +105,10 @@ def stands_in(symbol, maths):
 
 
 def test_a_symbol_stands_in_formulas_of_the_notebooks_named():
-    maths = {
-        int(path.name[:2]): " ".join(a or b for a, b in MATHS.findall("\n".join(markdown(path)))) for path in COURSE
-    }
+    maths = {}
+    for path in COURSE + EVIDENCE:
+        found = " ".join(a or b for a, b in MATHS.findall("\n".join(markdown(path))))
+        maths[int(path.name[:2])] = maths.get(int(path.name[:2]), "") + " " + found
     wrong = []
     for letters, meanings in rows():
         symbols = [re.sub(r"\(.*", "", symbol) for symbol in re.findall(r"\$(.+?)\$", letters)]

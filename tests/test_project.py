@@ -2,16 +2,20 @@
 
 import ast
 import base64
+import functools
 import re
 import subprocess
 import tomllib
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import runner
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "course_utils"
@@ -143,7 +147,7 @@ def test_make_explains_every_target():
     printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     explained = dict(re.findall(r"^  make (\w+) +(\S.*)$", printed, re.M))
     assert targets == phony == set(explained)
-    assert targets >= {"course", "lab", "test", "student", "slides", "bench", "clean", "notebooks", "help"}
+    assert targets >= {"calibrate", "course", "lab", "test", "student", "slides", "bench", "clean", "notebooks", "help"}
 
 
 def project_files():
@@ -170,8 +174,8 @@ def test_no_file_names_the_host_of_a_package_registry():
 
 # ---- notebooks -------------------------------------------------------------------------------------------------------
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+NOTEBOOKS = runner.shelf() + runner.shelf(evidence=True)
+notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: runner.name_of(path).removesuffix(".ipynb"))
 
 
 def code_cells(path):
@@ -197,12 +201,11 @@ def test_outputs_are_from_one_clean_run(path):
 
 @notebooks
 def test_outputs_are_stored_from_this_code(path):
-    from runner import dumps, normalise, read, source_hash
-
-    notebook = read(path)
+    notebook = runner.read(path)
     stored = notebook.metadata.get("course", {}).get("outputs_of")
-    assert stored == source_hash(notebook), "the code changed since its outputs were stored: run make notebooks"
-    assert dumps(normalise(notebook)) == path.read_text(encoding="utf-8"), "not in normal form: run make notebooks"
+    assert stored == runner.source_hash(notebook), "the code changed since its outputs were stored: run make notebooks"
+    normal = runner.dumps(runner.normalise(notebook))
+    assert normal == path.read_text(encoding="utf-8"), "not in normal form: run make notebooks"
 
 
 @notebooks
@@ -214,20 +217,30 @@ def test_every_cell_has_its_place_in_the_slides(path):
 
 @notebooks
 def test_every_picture_is_described_and_small(path):
+    # The cell's own text, or the one that the figure brings along; both end up beside the picture.
     for cell in code_cells(path):
-        pictures = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
-        for picture in pictures:
-            assert len(base64.b64decode(picture)) < 250_000, first_line(cell)
-        if pictures:
-            assert len(cell.metadata.get("alt", "")) >= 20, f"no alt text that says what is seen: {first_line(cell)}"
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                assert len(base64.b64decode(output.data["image/png"])) < 250_000, first_line(cell)
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                assert len(alt) >= 20, f"no alt text that says what is seen: {first_line(cell)}"
+
+
+@functools.cache
+def anchors(path):
+    """Where a link can lead: `<a id="…">`, and headings as JupyterLab and the pages name them, blanks as hyphens."""
+    text = "\n".join(cell.source for cell in runner.read(path).cells if cell.cell_type == "markdown")
+    headings = re.findall(r"^#+ +(.+?) *$", text, re.M)
+    return set(re.findall(r'<a id="([^"]+)"', text)) | {re.sub(r"[*`]", "", h).replace(" ", "-") for h in headings}
 
 
 @notebooks
 def test_links_between_notebooks_lead_somewhere(path):
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
-            for target in re.findall(r"\]\(([^)#:]+\.ipynb)\)", cell.source):
+            for target, anchor in re.findall(r"\]\(([^)#:\s]+\.ipynb)(?:#([^)\s]*))?\)", cell.source):
                 assert (path.parent / target).exists(), f"{target}: {first_line(cell)}"
+                assert not anchor or unquote(anchor) in anchors(path.parent / target), f"{target}#{anchor}"
 
 
 @notebooks
@@ -241,8 +254,44 @@ def test_every_exercise_has_a_solution_behind_it(path):
     order = [tag for cell in cells for tag in tags(cell) if tag in ("exercise", "solution")]
     assert order == ["exercise", "solution"] * (len(order) // 2)
     for cell in cells:
-        if "solution" in tags(cell):
+        if {"solution", "check"} & set(tags(cell)):
             assert cell.metadata.get("jupyter", {}).get("source_hidden") is True, first_line(cell)
+
+
+def can_fail(source):
+    """Whether the code has an assert, a raise, or a call that raises: `assert_close(…)` or one of `check`."""
+    for node in ast.walk(ast.parse(re.sub(r"^%.*$", "", source, flags=re.M))):
+        if isinstance(node, ast.Assert | ast.Raise):
+            return True
+        if isinstance(node, ast.Call) and re.search(r"(^|\.)(assert|check\b)", ast.unparse(node.func)):
+            return True
+    return False
+
+
+@notebooks
+def test_a_check_says_nothing_and_can_fail(path):
+    for cell in code_cells(path):
+        if "check" in tags(cell):
+            assert cell.outputs == [], f"a check that passes prints nothing: {first_line(cell)}"
+            assert can_fail(cell.source), f"nothing in this check can fail: {first_line(cell)}"
+
+
+@pytest.mark.parametrize(
+    "source, can",
+    [
+        ("assert x == 1", True),
+        ("for a in b:\n    if a:\n        raise ValueError", True),
+        ("torch.testing.assert_close(a, b)", True),
+        ("np.testing.assert_allclose(a, b)", True),
+        ("check.equal(a, b)", True),
+        ("torch.allclose(a, b)", False),
+        ("a == b", False),
+        ("print('assert')", False),
+        ("checkpoint.load()", False),
+    ],
+)
+def test_it_is_seen_whether_a_check_can_fail(source, can):
+    assert can_fail(source) is can
 
 
 @notebooks

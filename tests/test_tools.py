@@ -16,11 +16,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import course
 import pages
+import pictures
 import runner
 import setup_env
 import slides
 import store
 import student
+import verify
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -149,6 +151,34 @@ def test_store_does_not_overwrite_what_was_edited_meanwhile(tmp_path, monkeypatc
     assert runner.read(path).cells[0].source == "2"
 
 
+def test_a_picture_keeps_the_alt_text_that_it_brings_unless_its_cell_has_one():
+    def figure(**own):
+        return new_output("display_data", data={"image/png": PIXEL}, metadata={"image/png": own} if own else {})
+
+    for words, brought, kept in [
+        ("The cell's.", {"alt": "The figure's.", "width": 3}, {"alt": "The cell's.", "width": 3}),
+        ("", {"alt": "The figure's."}, {"alt": "The figure's."}),
+        ("The cell's.", {}, {"alt": "The cell's."}),
+        ("", {}, None),
+    ]:
+        cell = code("plot()", **({"alt": words} if words else {}))
+        cell.outputs = [figure(**brought)]
+        runner.normalise(new_notebook(cells=[cell]))
+        assert cell.outputs[0].metadata.get("image/png") == kept
+
+
+def test_a_check_that_shows_something_is_not_stored(tmp_path, capsys):
+    silent, loud = code("assert True", "check"), code("assert True\nprint('fine')", "check")
+    path = save(tmp_path / "a.ipynb", code("print('shown')"), silent)
+    store.main(["--folder", str(tmp_path)])
+    assert not store.is_changed(runner.read(path))
+    before = save(path, code("print('shown')"), silent, loud).read_bytes()
+    with pytest.raises(SystemExit, match="a.ipynb"):
+        store.main(["--folder", str(tmp_path)])
+    assert path.read_bytes() == before
+    assert "a.ipynb, cell In [3]: a cell tagged check prints nothing" in capsys.readouterr().out
+
+
 def test_the_normal_form():
     cell = code("x", "solution", alt="A pixel.", execution={"started": "12:00"}, collapsed=False)
     cell.outputs = [printed("a"), picture(**{runner.WIDGET: {}}), printed("b\rc\n"), printed("warn", "stderr")]
@@ -158,11 +188,156 @@ def test_the_normal_form():
         set(notebook.metadata) == {"kernelspec", "language_info"} and "version" not in notebook.metadata.language_info
     )
     assert set(cell.metadata) == {"tags", "alt", "jupyter"} and cell.metadata.jupyter.source_hidden is True
+    hidden = runner.normalise(new_notebook(cells=[code("assert 1", "check"), code("1")])).cells
+    assert [c.metadata.get("jupyter", {}).get("source_hidden") for c in hidden] == [True, None]
     assert [o.output_type for o in cell.outputs] == ["stream", "display_data", "stream"]
     assert cell.outputs[0].text == "c\n"
     assert cell.outputs[1].metadata == {"image/png": {"alt": "A pixel."}} and runner.WIDGET not in cell.outputs[1].data
     once = runner.dumps(notebook)
     assert runner.dumps(runner.normalise(nbformat.reads(once, as_version=4))) == once
+
+
+# ---- two shelves -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_shelves(tmp_path):
+    """A lecture and its evidence of the same file name, linked both ways, and one lecture without evidence."""
+    folder = tmp_path / "notebooks"
+    slide = {"slideshow": {"slide_type": "slide"}}
+    where = "from pathlib import Path\nprint('cwd', Path.cwd().name)"
+    lecture = "# Lecture\n\nSee [its *evidence* [1]](evidence/03_a.ipynb#two), [b](04_b.ipynb), [gone](05_c.ipynb#x)."
+    proof = "# Proof\n\nOf [that](../03_a.ipynb#one), and [itself](03_a.ipynb), ![a picture](p.png)."
+    save(folder / "03_a.ipynb", new_markdown_cell(lecture, metadata=slide), code(where))
+    save(folder / "04_b.ipynb", new_markdown_cell("# Other", metadata=slide), code("print('b')"))
+    save(folder / "evidence" / "03_a.ipynb", new_markdown_cell(proof, metadata=slide), code(where))
+    return folder
+
+
+def names(paths, folder):
+    return [runner.name_of(path, folder) for path in paths]
+
+
+def test_a_name_means_the_course_unless_it_says_evidence(two_shelves):
+    def found(*patterns, **more):
+        return names(runner.find(patterns, two_shelves, **more), two_shelves)
+
+    everything = ["03_a.ipynb", "04_b.ipynb", "evidence/03_a.ipynb"]
+    assert found() == everything[:2] and found(evidence=True) == everything
+    assert found("03") == ["03_a.ipynb"] and found("evidence/03") == ["evidence/03_a.ipynb"]
+    assert found("evidence/03", "04") == ["04_b.ipynb", "evidence/03_a.ipynb"]
+    assert found("03", evidence=True) == ["03_a.ipynb", "evidence/03_a.ipynb"]
+    assert found("notebooks/evidence/03_a.ipynb") == ["evidence/03_a.ipynb"]
+    with pytest.raises(SystemExit, match="No notebook matches evidence/04"):
+        found("evidence/04")
+
+
+def hrefs(path):
+    text = BeautifulSoup(path.read_text(), "html.parser")
+    return {a.get_text().strip("¶"): a["href"] for a in text.select(".markdown a, nav a") if "anchor" not in str(a)}
+
+
+def test_the_course_runs_one_shelf_and_shows_both(two_shelves, tmp_path, capsys):
+    out = tmp_path / "out"
+    course.main(["--folder", str(two_shelves), "--out", str(out)])
+    assert set(json.loads((out / "results.json").read_text())) == {"03_a.ipynb", "04_b.ipynb"}
+    assert (out / "03_a.ipynb").exists() and not (out / "evidence" / "03_a.ipynb").exists()
+    assert "cwd notebooks" in (out / "03_a.html").read_text()
+    # The evidence did not run, but its page is there, so that links lead to it.
+    lecture, proof = hrefs(out / "03_a.html"), hrefs(out / "evidence" / "03_a.html")
+    assert lecture["its evidence [1]"] == "evidence/03_a.html#two" and lecture["b"] == "04_b.html"
+    assert "gone" not in lecture and "gone" in (out / "03_a.html").read_text()
+    assert proof["that"] == "../03_a.html#one" and proof["itself"] == "03_a.html"
+    for page in out.rglob("*.html"):
+        for href in [*hrefs(page).values(), *re.findall(r'<script src="([^"]+)"', page.read_text())]:
+            assert (page.parent / href.partition("#")[0]).is_file(), (page, href)
+        assert "tex-svg-full.js" in page.read_text()
+    assert "evidence/03_a.html" in (out / "index.html").read_text()
+
+    course.main(["--folder", str(two_shelves), "--out", str(out), "--all"])
+    results = json.loads((out / "results.json").read_text())
+    assert set(results) == {"03_a.ipynb", "04_b.ipynb", "evidence/03_a.ipynb"}
+    assert results["evidence/03_a.ipynb"]["name"] == "evidence/03_a.ipynb"
+    assert "cwd evidence" in (out / "evidence" / "03_a.html").read_text()
+
+    (two_shelves / "evidence" / "03_a.ipynb").unlink()
+    course.main(["--folder", str(two_shelves), "--out", str(out), "04"])
+    assert not list((out / "evidence").iterdir()) and "evidence/03_a.html" not in (out / "03_a.html").read_text()
+
+
+def test_a_page_shows_what_is_stored_once_the_notebook_has_changed(two_shelves, tmp_path, capsys):
+    out = tmp_path / "out"
+    course.main(["--folder", str(two_shelves), "--out", str(out), "04"])
+    assert "not run here" in (out / "index.html").read_text()  # 03
+    save(two_shelves / "04_b.ipynb", new_markdown_cell("# Changed"))
+    course.main(["--folder", str(two_shelves), "--out", str(out), "03"])
+    assert "Changed" in (out / "04_b.html").read_text() and "Changed" in (out / "03_a.html").read_text()
+
+
+def test_store_knows_both_shelves(two_shelves, capsys):
+    lecture, proof = two_shelves / "03_a.ipynb", two_shelves / "evidence" / "03_a.ipynb"
+    store.main(["--folder", str(two_shelves)])
+    assert runner.read(lecture).cells[1].outputs[0].text == "cwd notebooks\n"
+    assert runner.read(proof).cells[1].outputs[0].text == "cwd evidence\n"
+    capsys.readouterr()
+    store.main(["--folder", str(two_shelves), "evidence/03"])
+    said = capsys.readouterr().out
+    assert "evidence/03_a.ipynb" in said and "04_b" not in said and said.count("stored") == 1
+
+
+def test_slides_are_of_the_course_and_students_get_both_shelves(two_shelves, tmp_path, capsys):
+    slides.main(["--folder", str(two_shelves), "--out", str(tmp_path / "slides")])
+    assert {p.name for p in (tmp_path / "slides").glob("*.html")} == {"index.html", "03_a.html", "04_b.html"}
+    html = BeautifulSoup((tmp_path / "slides" / "03_a.html").read_text(), "html.parser")
+    assert [a["href"] for a in html.select("section a") if "anchor-link" not in a.get("class", [])] == ["04_b.html"]
+    with pytest.raises(SystemExit, match="evidence is for reading"):
+        slides.main(["--folder", str(two_shelves), "--out", str(tmp_path / "slides"), "evidence/03"])
+    student.main(["--folder", str(two_shelves), "--out", str(tmp_path / "student")])
+    with zipfile.ZipFile(tmp_path / "student" / "notebooks.zip") as archive:
+        written = {p.relative_to(tmp_path / "student").as_posix() for p in (tmp_path / "student").rglob("*.ipynb")}
+        assert set(archive.namelist()) == written and "notebooks/evidence/03_a.ipynb" in written
+
+
+def test_the_readmes_pictures_come_from_both_shelves(two_shelves):
+    shown = code("plot()", "readme-one")
+    shown.outputs = [picture()]
+    save(two_shelves / "evidence" / "05_c.ipynb", shown)
+    assert list(pictures.pictures(two_shelves)) == ["one"]
+
+
+def test_one_notebook_is_tested_by_its_own_tests(monkeypatch, tmp_path):
+    ran = []
+    verify.main(["--out", str(tmp_path), "03"], run=lambda command, cwd: ran.append(command) or 0)
+    style, tests = ran
+    assert "ruff" in style and "--nbval" in tests and tests[-1] == "notebooks/03_pixel_cnn.ipynb"
+    assert "tests/test_project.py::test_a_check_says_nothing_and_can_fail[03_pixel_cnn]" in tests
+    assert "tests" not in tests
+    verify.main(["--out", str(tmp_path)], run=lambda command, cwd: ran.append(command) or 0)
+    assert ran[-1][-2:] == ["tests", "notebooks"]
+    assert verify.main(["--out", str(tmp_path)], run=lambda command, cwd: 3) == 3
+
+
+def test_a_check_is_folded_on_pages_and_absent_from_slides(tmp_path, capsys):
+    def cell(source, kind, *tags):
+        return code(source, *tags, slideshow={"slide_type": kind})
+
+    title = new_markdown_cell("# T", metadata={"slideshow": {"slide_type": "slide"}})
+    checks = [cell("assert SECRET", "-", "check"), cell("assert SECRET", "slide", "check")]
+    cells = [title, cell("first = 1", "-"), *checks, cell("second = 2", "-"), cell("third = 3", "fragment")]
+    save(tmp_path / "in" / "00_a.ipynb", *cells)
+    page = pages.convert(pages.exporter("page"), new_notebook(cells=cells), "00_a", tmp_path)
+    html = BeautifulSoup(page, "html.parser")
+    folded = html.select("details.check")
+    assert len(folded) == 2 and not any(d.has_attr("open") for d in folded)
+    assert [d.summary.get_text() for d in folded] == ["check"] * 2 and "SECRET" in folded[0].get_text()
+    assert html.get_text().count("SECRET") == 2 and not html.select("details details")
+
+    slides.main(["--folder", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    html = BeautifulSoup((tmp_path / "out" / "00_a.html").read_text(), "html.parser")
+    assert "SECRET" not in html.get_text()
+    columns = [s.get_text() for s in html.select("section > section")]
+    assert len(columns) == 2  # a check that began a slide leaves that to the next cell
+    assert "first" in columns[0] and "second" in columns[1] and "third" in columns[1]
 
 
 # ---- editions --------------------------------------------------------------------------------------------------------
@@ -209,7 +384,7 @@ def test_a_widget_is_stored_and_published_as_its_picture(tmp_path, capsys):
     assert set(stored.data) == {"image/png", "text/plain"} and stored.metadata["image/png"]["alt"] == "A pixel."
 
     runner.run(path, tmp_path / "course" / "00_a.ipynb")  # `make course` publishes what it ran just now
-    course.publish([path], {}, tmp_path / "course")
+    course.publish(folder, {}, tmp_path / "course")
     slides.main(["--folder", str(folder), "--out", str(tmp_path / "slides")])
     for page in ("course/00_a.html", "slides/00_a.html"):
         html = BeautifulSoup((tmp_path / page).read_text(), "html.parser")

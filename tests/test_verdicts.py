@@ -1,4 +1,7 @@
-"""The verdicts of 12_face_to_face: one for each claim of 00_start_here, and no number that nobody has measured."""
+"""The verdicts of 12_face_to_face: one for each claim of 00_start_here, and no number that nobody has measured.
+
+A verdict may quote the course, `03_pixel_cnn.ipynb`, and its evidence, `evidence/07_vae.ipynb`.
+"""
 
 import re
 from pathlib import Path
@@ -40,6 +43,8 @@ def measured(name):
     for cell in read(name):
         for output in cell.get("outputs", []):
             found |= numbers(output.get("text", ""))
+            data = output.get("data", {})
+            found |= numbers(re.sub(r"<[^>]*>", " ", data.get("text/html", ""))) | numbers(data.get("text/plain", ""))
         if cell.cell_type == "markdown" and name != VERDICTS:
             found |= numbers(cell.source)
     return found
@@ -72,7 +77,7 @@ def test_a_verdict_is_one_of_three():
 def test_a_verdict_speaks_of_every_notebook_that_tested_its_claim():
     where = {row[0]: set(re.findall(r"\d\d", row[1])) for row in claims()}
     for claim, _, found, *_ in verdicts():
-        linked = {name[:2] for name in LINK.findall(found)}
+        linked = {name.removeprefix("evidence/")[:2] for name in LINK.findall(found)}
         assert where[claim] - {"12"} <= linked, claim
         if "12" in where[claim]:
             assert quoted(found)[-1][1], f"{claim}: no number of this notebook"
@@ -94,6 +99,7 @@ def test_every_number_was_measured_where_the_verdict_says():
             "0.65 to 0.74 nats ([01](a.ipynb)), 12 % ([03](b.ipynb))",
             [("a.ipynb", {"0.65", "0.74"}), ("b.ipynb", {"12"})],
         ),
+        ("0.9 ([07](evidence/07_vae.ipynb))", [("evidence/07_vae.ipynb", {"0.9"})]),
         ("1 of 2,000 ([03](b.ipynb)); here 1.05", [("b.ipynb", {"1", "2000"}), (VERDICTS, {"1.05"})]),
         ("$z$ of −3.1", [(VERDICTS, {"3.1"})]),
     ],

@@ -1,36 +1,39 @@
-"""Run every notebook and write readable pages: `make course`."""
+"""Run the notebooks and write readable pages: `make course`."""
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
 
 import pages
-from runner import NOTEBOOKS, ROOT, TIMEOUT, find, read, run_all, write
+from runner import NOTEBOOKS, ROOT, TIMEOUT, Unreadable, find, jobs, name_of, read, run_all, shelf, writable, write
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="only notebooks whose names begin so")
-    parser.add_argument("--jobs", type=int, default=2, help="notebooks at a time")
+    parser.add_argument("names", nargs="*", help="only notebooks whose names begin so: 03, evidence/03")
+    parser.add_argument("--all", action="store_true", help="the evidence, too")
+    parser.add_argument("--jobs", type=jobs, default=2, help="notebooks at a time")
     parser.add_argument("--folder", type=Path, default=NOTEBOOKS)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "course")
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds a notebook may take")
     options = parser.parse_args(arguments)
 
-    paths, out = find(options.names, options.folder), options.out
-    everything = find((), options.folder)
-    pages.remove_stale(out, keep={p.stem for p in everything})
+    folder, out = options.folder, writable(options.out)
+    paths = find(options.names, folder, evidence=options.all)
+    everything = shelf(folder) + shelf(folder, evidence=True)
+    pages.remove_stale(out, keep={bare(p, folder) for p in everything})
     # Results of the notebooks that are not run this time stay in the index.
     memory = out / "results.json"
     results = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
 
     def done(path, result):
-        results[path.name] = result
+        results[name_of(path, folder)] = result
         write(memory, json.dumps(results, indent=1))
 
-    finished = run_all(paths, lambda p: out / p.name, options.jobs, options.folder, options.timeout, done)
-    publish([p for p in everything if (out / p.name).exists()], results, out)
+    finished = run_all(paths, lambda p: out / name_of(p, folder), options.jobs, folder, options.timeout, done)
+    publish(folder, results, out)
     failed = [r["name"] for r in finished if r["error"]]
     where = out / "index.html"
     print(f"Read the course in {where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where}")
@@ -38,21 +41,65 @@ def main(arguments=None):
         sys.exit(f"{len(failed)} of {len(finished)} notebooks failed: {', '.join(failed)}")
 
 
-def publish(paths, results, out):
-    """Write a page for each executed copy, linked to its neighbours, and the index."""
+def bare(path, folder):
+    """The name of a notebook without suffix: what its page is called, too."""
+    return name_of(path, folder).removesuffix(".ipynb")
+
+
+def newest(path, out, folder):
+    """The executed copy if it is one of this text, else the notebook as stored; and which of the two it is."""
+    stored, copy = read(path), out / name_of(path, folder)
+    with contextlib.suppress(FileNotFoundError, Unreadable):
+        executed = read(copy)
+        if [c.source for c in executed.cells] == [c.source.rstrip() for c in stored.cells]:
+            return executed, True
+    return stored, False
+
+
+def publish(folder, results, out):
+    """Write a page for each notebook of both shelves, linked to its neighbours, and the index.
+
+    A notebook that was not run here, or has changed since, is shown with its stored outputs, so that no link between
+    pages leads nowhere.
+    """
     pages.copy_mathjax(out)
-    made, rows = pages.exporter("page"), []
-    for path in paths:
-        notebook, result = read(out / path.name), results.get(path.name, {})
-        remark = "failed" if result.get("error") else f"ran in {result.get('seconds', 0):.0f} s"
-        rows.append({**pages.summary(notebook), "page": f"{path.stem}.html", "notebook": path.name, "remark": remark})
-    for i, path in enumerate(paths):
-        previous, following = rows[i - 1] if i else None, rows[i + 1] if i + 1 < len(rows) else None
-        text = pages.convert(
-            made, read(out / path.name), path.stem, path.parent, previous=previous, following=following
-        )
-        write(out / f"{path.stem}.html", text)
-    pages.index(rows, out)
+    course, beside = shelf(folder), shelf(folder, evidence=True)
+    found, rows = {}, {}
+    for path in course + beside:
+        name, result = bare(path, folder), results.get(name_of(path, folder), {})
+        try:
+            notebook, ran = newest(path, out, folder)
+        except Unreadable as error:
+            print(f"  no page of it: {error}")
+            continue
+        remark = f"ran in {result.get('seconds', 0):.0f} s" if ran else "not run here, outputs as stored"
+        found[path] = notebook
+        rows[name] = {
+            **pages.summary(notebook),
+            "page": f"{name}.html",
+            "notebook": name_of(path, folder) if ran else "",
+            "remark": "failed" if result.get("error") else remark,
+        }
+    for evidence in (False, True):
+        names = [bare(p, folder) for p in (beside if evidence else course) if p in found]
+        for before, name, after in zip([None, *names], names, [*names[1:], None], strict=False):
+            rows[name]["previous"], rows[name]["following"] = _step(rows, before), _step(rows, after)
+            other = name.removeprefix("evidence/") if evidence else f"evidence/{name}"
+            if other in rows:
+                page = f"../{other}.html" if evidence else f"{other}.html"
+                rows[name]["beside"] = {"page": page, "label": "The lecture" if evidence else "Its evidence"}
+    made = pages.exporter("page")
+    for path, notebook in found.items():
+        name = bare(path, folder)
+        links = {key: rows[name].get(key) for key in ("previous", "following", "beside")}
+        write(out / f"{name}.html", pages.convert(made, notebook, name, path.parent, set(rows), **links))
+    lectures = [{**rows[bare(p, folder)], "evidence": rows.get(f"evidence/{p.stem}")} for p in course if p in found]
+    pages.index(lectures, out)
+
+
+def _step(rows, name):
+    """Where a page leads to before or after itself: both stand on one shelf, in one folder."""
+    return {"page": f"{name.rpartition('/')[2]}.html", "title": rows[name]["title"]} if name else None
 
 
 if __name__ == "__main__":

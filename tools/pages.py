@@ -5,6 +5,7 @@ pages. MathJax's SVG output, because its letters are drawn, not fetched: some br
 """
 
 import html
+import posixpath
 import re
 import shutil
 from importlib.resources import files
@@ -15,7 +16,7 @@ import nbformat
 from nbconvert import HTMLExporter, SlidesExporter
 from nbconvert.filters import markdown2html
 
-from runner import WIDGET, describe_images, first_heading, write
+from runner import EVIDENCE, WIDGET, describe_images, first_heading, tags, write
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 NO_CDN = dict(
@@ -61,14 +62,31 @@ def _copy(source, target):
         write(target, source.read_bytes())
 
 
-def prepare(notebook, pages=()):
+LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?:\./)?([^)\s#:]+)\.ipynb(#[^)\s]*)?\)")
+
+
+def to_pages(text, name, pages=None):
+    """Markdown whose links to notebooks lead to their pages; `name` is the notebook that it stands in.
+
+    A link to a notebook that has no page (`pages` are the names of those that have) keeps its words alone.
+    """
+
+    def lead(match):
+        words, target, anchor = match.groups()
+        whole = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+        return f"[{words}]({target}.html{anchor or ''})" if pages is None or whole in pages else words
+
+    return LINK.sub(lead, text)
+
+
+def prepare(notebook, name="", pages=None):
     """A copy for readers: no widgets that would need a kernel, alt texts at the pictures, links that lead to pages."""
     notebook = nbformat.from_dict(notebook)
     notebook.metadata.pop("widgets", None)
     notebook.metadata["title"] = first_heading(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\((?:\./)?([\w.-]+)\.ipynb(#[^)]*)?\)", r"](\1.html\2)", cell.source)
+            cell.source = to_pages(cell.source, name, pages)
         for output in cell.get("outputs", []):
             describe_images(cell, output)
             data = output.get("data", {})
@@ -78,10 +96,32 @@ def prepare(notebook, pages=()):
     return notebook
 
 
-def convert(made, notebook, name, folder, **more):
-    """The notebook as HTML text; `folder` is where its own pictures lie, `more` is known to the template."""
+def convert(made, notebook, name, folder, pages=None, **more):
+    """The notebook as HTML text.
+
+    `name` is its path without suffix, such as `evidence/07_vae`; `folder` is where its own pictures lie; `pages` are
+    the names of the notebooks that have pages, None for all; `more` is known to the template.
+    """
+    more["root"] = "../" * name.count("/")
     resources = {"metadata": {"name": name, "path": str(folder)}, "course": more}
-    return made.from_notebook_node(prepare(notebook), resources=resources)[0]
+    return made.from_notebook_node(prepare(notebook, name, pages), resources=resources)[0]
+
+
+def without_checks(notebook):
+    """For slides: without the cells tagged `check`. Where one began a slide, the next cell begins it."""
+    kept, begins = [], None
+    for cell in notebook.cells:
+        kind = cell.metadata.get("slideshow", {}).get("slide_type")
+        if "check" in tags(cell):
+            begins = kind if kind in ("slide", "subslide") else begins
+            continue
+        if begins and kind not in ("slide", "subslide", "skip", "notes"):
+            cell.metadata["slideshow"] = nbformat.from_dict({"slide_type": begins})
+        if kind not in ("skip", "notes"):
+            begins = None
+        kept.append(cell)
+    notebook.cells = kept
+    return notebook
 
 
 def summary(notebook):
@@ -112,12 +152,17 @@ def index(rows, folder, template="index.html.j2"):
 
 
 def remove_stale(folder, keep):
-    """Remove the pages of notebooks that are no more, and what a killed run left half-written."""
-    for path in Path(folder).glob("*"):
-        if path.suffix in (".html", ".ipynb") and path.stem not in keep and path.stem != "index":
+    """Remove the pages of notebooks that are no more, and what a killed run left half-written.
+
+    `keep` are names without suffix, such as `evidence/07_vae`, and those of the pages that are no notebook's.
+    """
+    folder = Path(folder)
+    for path in [*folder.glob("*"), *(folder / EVIDENCE).glob("*")]:
+        if path.suffix == ".part":
             path.unlink()
-        elif path.suffix == ".part":
-            path.unlink()
+        elif path.suffix in (".html", ".ipynb"):
+            if path.relative_to(folder).with_suffix("").as_posix() not in {*keep, "index", "timing"}:
+                path.unlink()
 
 
 def reset(folder):

@@ -5,7 +5,7 @@
 
 import base64
 
-from runner import NOTEBOOKS, ROOT, read
+from runner import NOTEBOOKS, ROOT, read_all, shelf
 
 PREFIX = "readme-"
 
@@ -13,8 +13,8 @@ PREFIX = "readme-"
 def pictures(folder=NOTEBOOKS):
     """Name and PNG bytes of every tagged figure, in the order of the notebooks."""
     found = {}
-    for path in sorted(folder.glob("*.ipynb")):
-        for cell in read(path).cells:
+    for notebook in read_all(shelf(folder) + shelf(folder, evidence=True)).values():
+        for cell in notebook.cells:
             names = [tag.removeprefix(PREFIX) for tag in cell.metadata.get("tags", []) if tag.startswith(PREFIX)]
             images = [o.data["image/png"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
             found.update({name: base64.b64decode(images[0]) for name in names if images})

@@ -1,11 +1,16 @@
 """What the tools share: finding, running, normalising and writing notebooks.
 
-Run as a script (`python tools/runner.py IN OUT REPORT CWD SECONDS`) it executes one notebook; `run` starts it so in a
+Run as a script (`python tools/runner.py IN OUT REPORT SECONDS`) it executes one notebook; `run` starts it so in a
 fresh process, because the peak memory of a kernel can only be read when it has ended, together with all other children.
+
+There are two shelves: the course, `notebooks/NN_name.ipynb`, and its evidence, `notebooks/evidence/NN_name.ipynb`. The
+same file name stands on both, so a notebook is known by its path below `notebooks/`.
 """
 
+import argparse
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -25,24 +30,102 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-TIMEOUT = 15 * 60  # seconds a notebook; the longest takes a few minutes, so this only ends what hangs
+EVIDENCE = "evidence"  # the folder of the second shelf, inside the first
+TIMEOUT = 45 * 60  # seconds a notebook; a slow and busy processor needs a third of it, so this only ends what hangs
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def find(patterns=(), folder=NOTEBOOKS):
-    """The notebooks whose name begins with one of the patterns (or contains it), all of them without a pattern."""
-    paths = sorted(Path(folder).glob("*.ipynb"))
-    chosen = [p for p in paths if not patterns or any(p.name.startswith(n) for n in patterns)]
-    chosen = chosen or [p for p in paths if any(n in p.name for n in patterns)]
-    if not chosen:
-        sys.exit(f"No notebook matches {' '.join(patterns)}." if paths else f"There are no notebooks in {folder}/ yet.")
-    return chosen
+class Unreadable(Exception):
+    """A file that is no notebook; the text says which file and what is wrong with it."""
+
+
+def shelf(folder=NOTEBOOKS, evidence=False):
+    """The paths of one shelf of the notebooks in `folder`, in the order of the course."""
+    return sorted(p for p in (Path(folder) / EVIDENCE if evidence else Path(folder)).glob("*.ipynb") if p.is_file())
+
+
+def name_of(path, folder=NOTEBOOKS):
+    """What a notebook is called: its path below `folder`, such as `03_pixel_cnn.ipynb` or `evidence/07_vae.ipynb`."""
+    path, folder = Path(path).resolve(), Path(folder).resolve()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def find(patterns=(), folder=NOTEBOOKS, evidence=False):
+    """The notebooks whose name begins with one of the patterns (or contains it), all of them without a pattern.
+
+    A pattern means the course's shelf, `evidence/03` the other one; with `evidence=True` every pattern means both.
+    """
+    course, beside = shelf(folder), shelf(folder, evidence=True)
+    if not course + beside:
+        sys.exit(f"There are no notebooks in {folder}/ yet.")
+    if not patterns:
+        return course + beside * evidence
+    chosen = set()
+    for pattern in patterns:
+        pattern = pattern.removeprefix("notebooks/")
+        plain = pattern.removeprefix(f"{EVIDENCE}/").removesuffix(".ipynb")
+        own = beside if pattern.startswith(f"{EVIDENCE}/") else course
+        found = _named(plain, own) + (_named(plain, course + beside) if evidence else [])
+        if not found:
+            sys.exit(f"No notebook matches {pattern}.")
+        chosen.update(found)
+    return [p for p in course + beside if p in chosen]
+
+
+def _named(pattern, paths):
+    return [p for p in paths if p.name.startswith(pattern)] or [p for p in paths if pattern in p.name]
 
 
 def read(path):
-    return nbformat.read(path, as_version=4)
+    """The notebook at `path`. Raises Unreadable for anything that is not one."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Unreadable(f"{path} is not a notebook: it is not text in UTF-8") from None
+    if not text.strip():
+        raise Unreadable(f"{path} is not a notebook: it is empty")
+    try:
+        return nbformat.reads(text, as_version=4)
+    except Exception as error:  # nbformat lets through whatever its parser and its upgrades raise
+        if re.search(r"^(<{7}|={7}|>{7})", text, re.M):
+            raise Unreadable(f"{path} is not a notebook: it has the marks of a merge conflict (<<<<<<<)") from None
+        raise Unreadable(f"{path} is not a notebook: {_first_line(error)[:120] or type(error).__name__}") from None
+
+
+def read_all(paths):
+    """The notebooks as a dictionary by path; stops with a sentence for each that cannot be read."""
+    notebooks, wrong = {}, []
+    for path in paths:
+        try:
+            notebooks[path] = read(path)
+        except Unreadable as error:
+            wrong.append(f"{error}.")
+    if wrong:
+        sys.exit("\n".join(wrong))
+    return notebooks
+
+
+def writable(folder):
+    """The folder, made if need be; stops with a sentence and the way out where nothing can be written there."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        blocking = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
+        why = f"{blocking} is a file" if blocking else (error.strerror or str(error)).lower()
+        sys.exit(f"Nothing can be written to {folder}: {why}. Name another place: make … OUT=/tmp/course")
+    return folder
+
+
+def jobs(text):
+    """The number of notebooks at a time, as argparse's `type`."""
+    if not (text.strip().isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"JOBS must be a whole number from 1 on, got {text!r}")
+    return int(text)
 
 
 def write(path, content):
@@ -58,6 +141,12 @@ def write(path, content):
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+
+
+def said_by_checks(notebook):
+    """Numbers of the cells tagged `check` that show something: one that passes has nothing to say."""
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    return [number for number, cell in enumerate(code, 1) if "check" in tags(cell) and cell.outputs]
 
 
 def dumps(notebook):
@@ -106,67 +195,86 @@ def transport():
     return {"transport": "ipc", "ip": os.path.join(tempfile.mkdtemp(prefix="kernel-"), "ipc")}
 
 
-def run(path, out, folder=None, timeout=TIMEOUT):
-    """Execute one notebook in a fresh process; the executed copy goes to `out`.
+def clean_environment(home):
+    """What a kernel sees of the environment: all but what would make its outputs those of this user.
 
-    Returns a dictionary: name, seconds, peak_mb and error, which is None or a dictionary with cell, message and source.
+    Nobody's backend of matplotlib, profile of IPython, search path or encoding goes into stored outputs, and no `-O`
+    takes the asserts out of checks. `home` is an empty folder for IPython.
     """
-    out = Path(out)
+    foreign = ("MPLBACKEND", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT")
+    foreign += ("PYTHONSAFEPATH", "PYTHONPLATLIBDIR", "PYTHONDEVMODE", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH")
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    kept.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+    kept.update(VECLIB_MAXIMUM_THREADS="1", PYDEVD_DISABLE_FILE_VALIDATION="1")
+    kept.update(PYTHONPATH=str(ROOT), PYTHONIOENCODING="utf-8", PYTHONUTF8="1")
+    # The kernel of this environment, even where the user has another one of the same name.
+    kept.update(JUPYTER_PREFER_ENV_PATH="1", JUPYTER_CONFIG_DIR=str(home), IPYTHONDIR=str(home))
+    spec = importlib.util.find_spec("matplotlib")
+    if spec:  # its own defaults; MPLCONFIGDIR stays, since the list of fonts lies there
+        kept["MATPLOTLIBRC"] = str(Path(spec.origin).parent / "mpl-data" / "matplotlibrc")
+    return kept
+
+
+def run(path, out, timeout=TIMEOUT, name=None):
+    """Execute one notebook in a fresh process, in its own folder; the executed copy goes to `out`.
+
+    Returns a dictionary: name, seconds, peak_mb, cells (number, seconds and first line of each), and error, which is
+    None or a dictionary with cell, message and source.
+    """
+    path, out, name = Path(path), Path(out), name or Path(path).name
     out.parent.mkdir(parents=True, exist_ok=True)
     report = out.with_name(f".{out.name}.report.part")
-    command = [
-        sys.executable,
-        __file__,
-        str(path),
-        str(out),
-        str(report),
-        str(folder or Path(path).parent),
-        str(timeout),
-    ]
-    threads = dict.fromkeys(
-        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-    )
-    # The kernel of this environment, even where the user has another one of the same name.
-    jupyter = {"JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     begun = time.perf_counter()
-    process = subprocess.Popen(
-        command, env={**os.environ, **threads, **jupyter}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    _running.add(process)
+
+    def failed(message):
+        error = {"cell": 0, "message": message, "source": ""}
+        return dict(name=name, seconds=time.perf_counter() - begun, peak_mb=0.0, cells=[], error=error)
+
     try:
-        stderr = process.communicate()[1]
-        if report.exists():
-            return json.loads(report.read_text(encoding="utf-8"))
-        said = stderr.strip().splitlines()[-1:] or ["no message"]
-        error = {"cell": 0, "message": f"the process that ran it ended with status {process.returncode}: {said[0]}"}
-        return dict(
-            name=Path(path).name, seconds=time.perf_counter() - begun, peak_mb=0.0, error={**error, "source": ""}
+        read(path)
+    except Unreadable as error:
+        return failed(str(error))
+    with tempfile.TemporaryDirectory(prefix="ipython-") as home:
+        command = [sys.executable, __file__, str(path), str(out), str(report), str(timeout)]
+        process = subprocess.Popen(
+            command, env=clean_environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
-    finally:
-        _running.discard(process)
-        report.unlink(missing_ok=True)
+        _running.add(process)
+        try:
+            stderr = process.communicate()[1]
+            if report.exists():
+                return {**json.loads(report.read_text(encoding="utf-8")), "name": name}
+            said = stderr.strip().splitlines()[-1:] or ["no message"]
+            return failed(f"the process that ran it ended with status {process.returncode}: {said[0]}")
+        finally:
+            _running.discard(process)
+            report.unlink(missing_ok=True)
 
 
 _running = set()  # processes to end when we are ended
 
 
-def run_all(paths, out_of, jobs=2, folder=None, timeout=TIMEOUT, done=lambda path, result: None):
+def run_all(paths, out_of, jobs=2, folder=NOTEBOOKS, timeout=TIMEOUT, done=lambda path, result: None):
     """Run notebooks, `jobs` at a time, with a bar and a line for each; `done` sees a result and may add to its line."""
+    names = {path: name_of(path, folder) for path in paths}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))  # so that `finally` below is reached
     pool, results = ThreadPoolExecutor(jobs), {}
     # Longest first would end sooner, but in the order of the course a reader can begin with the first page.
-    futures = {pool.submit(run, p, out_of(p), folder, timeout): p for p in paths}
-    width = max(len(p.name) for p in paths)
+    futures = {pool.submit(run, p, out_of(p), timeout, names[p]): p for p in paths}
+    width = max(len(name) for name in names.values())
     try:
         with tqdm(total=len(paths), unit=" notebooks", disable=None, leave=False, dynamic_ncols=True) as bar:
             for future in as_completed(futures):
                 path, result = futures[future], future.result()
                 results[path] = result
-                line = f"{path.name:{width}}  {result['seconds']:6.1f} s  {result['peak_mb']:6,.0f} MB"
+                line = f"{names[path]:{width}}  {result['seconds']:6.1f} s  {result['peak_mb']:6,.0f} MB"
                 remark = done(path, result) or ""
                 tqdm.write(f"{line}  {'FAILED' if result['error'] else remark}".rstrip(), file=sys.stdout)
                 if result["error"]:
                     tqdm.write(describe(result), file=sys.stdout)
+                elif slow := slowest(result, 3):
+                    said = [f"In [{number}] {seconds:.1f} s {line[:40]}" for number, seconds, line in slow]
+                    tqdm.write("    slowest: " + " · ".join(said), file=sys.stdout)
                 sys.stdout.flush()
                 bar.update()
     except KeyboardInterrupt:
@@ -180,6 +288,12 @@ def run_all(paths, out_of, jobs=2, folder=None, timeout=TIMEOUT, done=lambda pat
     return [results[p] for p in paths]
 
 
+def slowest(result, count=5, least=0.5):
+    """The slowest cells of a result: number, seconds and first line; none that took less than `least` seconds."""
+    cells = [cell for cell in result.get("cells", []) if cell[1] >= least]
+    return sorted(cells, key=lambda cell: -cell[1])[:count]
+
+
 def describe(result):
     """A failed notebook, its cell and its error, for a terminal."""
     error = result["error"]
@@ -189,17 +303,32 @@ def describe(result):
     return "\n".join([f"  {where}: {error['message']}", *shown])
 
 
-def execute(notebook, folder, timeout=TIMEOUT):
-    """Run all cells of the notebook, in place. Returns None or the error as a dictionary."""
+class _Ended(Exception):
+    """The notebook asked its kernel to end."""
+
+
+def execute(notebook, folder, timeout=TIMEOUT, cells=None):
+    """Run all cells of the notebook, in place. Returns None or the error as a dictionary.
+
+    To the list `cells` it adds number, seconds and first line of every code cell that ran.
+    """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from traitlets.config import Config
 
     deadline, at = time.monotonic() + timeout, {"cell": 0, "source": ""}
+    begun, kernel = [0.0], []
 
     def started(cell, cell_index):
         before = notebook.cells[: cell_index + 1]
         at.update(cell=sum(c.cell_type == "code" and bool(c.source.strip()) for c in before), source=cell.source)
+        begun[0] = time.perf_counter()
+
+    def ended(cell, cell_index, execute_reply):
+        if cells is not None:
+            cells.append([at["cell"], time.perf_counter() - begun[0], _first_line(cell.source.strip())])
+        if any(part.get("source") == "ask_exit" for part in execute_reply["content"].get("payload", [])):
+            raise _Ended
 
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -213,7 +342,9 @@ def execute(notebook, folder, timeout=TIMEOUT):
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
+        on_notebook_start=lambda notebook: kernel.append(getattr(client.km.provisioner, "process", None)),
         on_cell_start=started,
+        on_cell_executed=ended,
     )
     try:
         client.execute()
@@ -222,8 +353,22 @@ def execute(notebook, folder, timeout=TIMEOUT):
     except CellTimeoutError:
         return {**at, "message": f"still running after {timeout:.0f} s, the time a notebook may take"}
     except DeadKernelError:
-        return {**at, "message": "the kernel died (killed, perhaps for lack of memory)"}
+        return {**at, "message": f"the kernel died {why_it_died(kernel[0] if kernel else None)}"}
+    except _Ended:
+        return {**at, "message": "the notebook ended its kernel (exit or quit); no cell after this one ran"}
     return None
+
+
+def why_it_died(process):
+    """The cause, as far as the exit status of a kernel's process tells it."""
+    status = process.poll() if process else None
+    if status is None:
+        return "(why is not known)"
+    if status == -signal.SIGKILL:
+        return "(killed from outside, perhaps for lack of memory)"
+    if status < 0:
+        return f"({signal.Signals(-status).name}, a fault in compiled code)"
+    return f"(its process ended with status {status})"
 
 
 def _first_line(text):
@@ -249,7 +394,7 @@ def normalise(notebook):
         cell.source = cell.source.rstrip()
         if cell.cell_type != "code":
             continue
-        if "solution" in tags(cell):
+        if tags(cell) & {"solution", "check"}:
             cell.metadata.setdefault("jupyter", nbformat.from_dict({}))["source_hidden"] = True
         cell.outputs = merge_streams(cell.outputs)
         for output in cell.outputs:
@@ -279,25 +424,24 @@ def keep_the_picture(data):
 
 
 def describe_images(cell, output):
-    """Copy the cell's alt text to where IPython's own `Image(alt=…)` keeps it: beside each picture."""
+    """Copy the cell's alt text to where IPython's own `Image(alt=…)` keeps it, beside each picture.
+
+    A cell without one leaves what the picture brought along: a figure knows what it draws.
+    """
     data = output.get("data", {})
     keep_the_picture(data)
     for kind in data:
-        if kind.startswith("image/"):
-            output.metadata.setdefault(kind, nbformat.from_dict({})).pop("alt", None)
-            if cell.metadata.get("alt"):
-                output.metadata[kind]["alt"] = cell.metadata["alt"]
-            if not output.metadata[kind]:
-                del output.metadata[kind]
+        if kind.startswith("image/") and cell.metadata.get("alt"):
+            output.metadata.setdefault(kind, nbformat.from_dict({}))["alt"] = cell.metadata["alt"]
 
 
-def main(path, out, report, folder, timeout):
-    notebook, begun = read(path), time.perf_counter()
-    error = execute(notebook, folder, float(timeout))
+def main(path, out, report, timeout):
+    notebook, begun, cells = read(path), time.perf_counter(), []
+    error = execute(notebook, Path(path).resolve().parent, float(timeout), cells)
     seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # bytes on macOS, kilobytes elsewhere
     write(out, dumps(normalise(notebook)))
-    result = {"name": Path(path).name, "seconds": seconds, "error": error}
+    result = {"name": Path(path).name, "seconds": seconds, "error": error, "cells": cells}
     result["peak_mb"] = peak / (2**20 if sys.platform == "darwin" else 2**10)
     write(report, json.dumps(result))
 

@@ -1,10 +1,11 @@
-"""Turn the stored notebooks into slides: `make slides`. Nothing is run, and showing them needs no network."""
+"""Turn the course's stored notebooks into slides: `make slides`. Nothing is run, and showing them needs no network."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import pages
-from runner import NOTEBOOKS, ROOT, find, read, write
+from runner import NOTEBOOKS, ROOT, find, read_all, shelf, writable, write
 
 
 def main(arguments=None):
@@ -13,14 +14,20 @@ def main(arguments=None):
     parser.add_argument("--folder", type=Path, default=NOTEBOOKS)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "slides")
     options = parser.parse_args(arguments)
-    paths, made, rows = find(options.names, options.folder), pages.exporter("slides"), []
+    course = shelf(options.folder)
+    notebooks = read_all(p for p in find(options.names, options.folder) if p in course)  # the evidence is for reading
+    if not notebooks:
+        sys.exit("Slides are made from the course's notebooks; the evidence is for reading: make course ALL=1")
+    writable(options.out.parent)
+    made, rows = pages.exporter("slides"), []
     pages.reset(options.out)
     pages.copy_mathjax(options.out)
     pages.copy_reveal(options.out)
-    for path in paths:
-        notebook = read(path)
-        write(options.out / f"{path.stem}.html", pages.convert(made, notebook, path.stem, path.parent))
+    shown = {path.stem for path in notebooks}
+    for path, notebook in notebooks.items():
         rows.append({**pages.summary(notebook), "page": f"{path.stem}.html", "notebook": "", "remark": ""})
+        text = pages.convert(made, pages.without_checks(notebook), path.stem, path.parent, shown)
+        write(options.out / f"{path.stem}.html", text)
     pages.index(rows, options.out)
     print(f"Open {options.out / 'index.html'} in a browser; in a talk, S shows the speaker's notes.")
 

@@ -8,26 +8,44 @@ import sys
 import tempfile
 from pathlib import Path
 
-from runner import NOTEBOOKS, TIMEOUT, dumps, find, normalise, read, run_all, source_hash, write
+from runner import (
+    NOTEBOOKS,
+    TIMEOUT,
+    Unreadable,
+    dumps,
+    find,
+    jobs,
+    name_of,
+    normalise,
+    read,
+    run_all,
+    said_by_checks,
+    source_hash,
+    write,
+)
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="run these notebooks, changed or not")
+    parser.add_argument("names", nargs="*", help="run these notebooks, changed or not: 03, evidence/03")
     parser.add_argument("--all", action="store_true", help="run all notebooks, changed or not")
-    parser.add_argument("--jobs", type=int, default=2, help="notebooks at a time")
+    parser.add_argument("--jobs", type=jobs, default=2, help="notebooks at a time")
     parser.add_argument("--folder", type=Path, default=NOTEBOOKS)
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds a notebook may take")
     options = parser.parse_args(arguments)
 
     force = options.all or bool(options.names)
-    changed = []
-    for path in find(options.names, options.folder):
-        if force or is_changed(read(path)):
-            changed.append(path)
-        else:
-            tidy(path)
-    if not changed:
+    changed, failed = [], []
+    for path in find(options.names, options.folder, evidence=options.all or not options.names):
+        try:
+            if force or is_changed(read(path)):
+                changed.append(path)
+            else:
+                tidy(path)
+        except Unreadable as error:
+            print(f"  {error}")
+            failed.append(name_of(path, options.folder))
+    if not changed and not failed:
         print("No notebook changed since its outputs were stored: nothing to run (ALL=1 runs all).")
         return
     with tempfile.TemporaryDirectory() as scratch:
@@ -44,14 +62,23 @@ def main(arguments=None):
                     "source": "",
                 }
                 return None
-            notebook = read(Path(scratch) / path.name)
+            notebook = read(Path(scratch) / name_of(path, options.folder))
+            if said := said_by_checks(notebook):
+                result["error"] = {
+                    "cell": said[0],
+                    "message": "a cell tagged check prints nothing when it passes, but this one shows something",
+                    "source": "",
+                }
+                return None
             notebook.metadata["course"] = {"outputs_of": source_hash(notebook)}
             write(path, dumps(normalise(notebook)))
             return "stored"
 
-        folder = options.folder.resolve()
-        results = run_all(changed, lambda p: Path(scratch) / p.name, options.jobs, folder, options.timeout, done)
-    failed = [r["name"] for r in results if r["error"]]
+        def copy(path):
+            return Path(scratch) / name_of(path, options.folder)
+
+        results = run_all(changed, copy, options.jobs, options.folder, options.timeout, done) if changed else []
+    failed += [r["name"] for r in results if r["error"]]
     if failed:
         sys.exit(f"Not stored, the file is as it was: {', '.join(failed)}")
 

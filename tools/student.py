@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pages
-from runner import NOTEBOOKS, ROOT, dumps, find, normalise, read, tags, write
+from runner import NOTEBOOKS, ROOT, dumps, find, name_of, normalise, read_all, tags, writable, write
 
 
 def without_solutions(notebook):
@@ -24,20 +24,18 @@ def main(arguments=None):
     parser.add_argument("--folder", type=Path, default=NOTEBOOKS)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "student")
     options = parser.parse_args(arguments)
-    paths, zipped = find((), options.folder), io.BytesIO()
+    notebooks, zipped = read_all(find((), options.folder, evidence=True)), io.BytesIO()
+    writable(options.out.parent)
     pages.reset(options.out)
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in paths:
-            text = dumps(without_solutions(read(path)))
-            write(options.out / "notebooks" / path.name, text)
+        for path, notebook in notebooks.items():
+            text, name = dumps(without_solutions(notebook)), f"notebooks/{name_of(path, options.folder)}"
+            write(options.out / name, text)
             # A fixed date: the same notebooks give the same zip.
-            archive.writestr(
-                zipfile.ZipInfo(f"notebooks/{path.name}", (2026, 1, 1, 0, 0, 0)), text, zipfile.ZIP_DEFLATED
-            )
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), text, zipfile.ZIP_DEFLATED)
     write(options.out / "notebooks.zip", zipped.getvalue())
-    print(
-        f"{len(paths)} notebooks without solutions are in {options.out / 'notebooks'} and in notebooks.zip beside it."
-    )
+    where = options.out / "notebooks"
+    print(f"{len(notebooks)} notebooks without solutions are in {where} and in notebooks.zip beside it.")
 
 
 if __name__ == "__main__":
