@@ -5,7 +5,16 @@ answer that agrees with a wrong one everywhere gets the hint that belongs to it.
 they share.
 """
 
-from course_utils.exercises.n00_start_here import log_density, log_normal, ring_centres
+import inspect
+from collections.abc import Callable
+
+from course_utils.exercises.n00_start_here import (
+    log_density,
+    log_normal,
+    loss_from_logits,
+    ring_centres,
+    sample_two_pixels,
+)
 from course_utils.exercises.n01_chain_rule import bits_per_dim, made_masks, masked_linear, mean_nll
 from course_utils.exercises.n02_pixel_rnn import completion_nats, lstm_step, merge, skew, state_to_state
 from course_utils.exercises.n03_pixel_cnn import causal_mask, mixes_images, rightmost, shift_down
@@ -13,7 +22,7 @@ from course_utils.exercises.n04_colour import grey_log_prob, log_bin, log_p_in_c
 from course_utils.exercises.n05_autoencoder import code_size, denoising_loss, pca_error, phase_between
 from course_utils.exercises.n06_elbo_and_kl import code_and_price, gaussian_kl, kl_of_two, minus_bound
 from course_utils.exercises.n07_vae import active_units, effective_beta, free_bits
-from course_utils.exercises.n08_gan import discriminator_loss, generator_loss, smoothed_rest, suspicious
+from course_utils.exercises.n08_gan import detached_loss, generator_loss, smoothed_rest, suspicious
 from course_utils.exercises.n09_gan_theory import best_discriminator, jsd_bound, jsd_by_draws
 from course_utils.exercises.n10_gan_losses import effective_share, likelihood_loss, relativistic_loss
 from course_utils.exercises.n11_wasserstein import between, slow_rate, w1_line
@@ -24,6 +33,8 @@ __all__ = [
     "log_density",
     "log_normal",
     "ring_centres",
+    "loss_from_logits",
+    "sample_two_pixels",
     "bits_per_dim",
     "made_masks",
     "masked_linear",
@@ -52,6 +63,7 @@ __all__ = [
     "active_units",
     "effective_beta",
     "free_bits",
+    "detached_loss",
     "discriminator_loss",
     "generator_loss",
     "smoothed_rest",
@@ -75,3 +87,13 @@ __all__ = [
     "noisy",
     "step_mean",
 ]
+
+
+def discriminator_loss(answer: Callable) -> None:
+    """A discriminator's loss, of logits (exercise of 00) or of networks and points (08): the arguments say which."""
+    try:
+        inspect.signature(answer).bind("G", "D", "x", "z")
+    except (TypeError, ValueError):
+        loss_from_logits(answer)
+    else:
+        detached_loss(answer)

@@ -60,7 +60,7 @@ def report(find_hint: Callable[[], str | None], moral: str, raised: Raised) -> N
         hint = find_hint()
     except (Exception, SystemExit) as error:  # whatever the reader's code raises is part of the verdict
         message = traceback.format_exception_only(error)[-1].strip()
-        hint = f"your code raised {message}"
+        hint = f"your code raised {message.splitlines()[0]}"  # torch lists every overload on further lines
         hint = next((f"{why} ({hint})" for part, why in raised if part in message), hint)
     if hint is None:
         print("not yet: write your answer in place of ... and run this cell again")

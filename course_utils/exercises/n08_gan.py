@@ -42,7 +42,7 @@ def generator_loss(answer: Callable) -> None:
     judge(answer, right, cases, wrong, "The slope at a picture that fools nobody is -1, however sure D is.")
 
 
-def discriminator_loss(answer: Callable) -> None:
+def detached_loss(answer: Callable) -> None:
     """Exercise 08.2: the loss of the discriminator, a scalar, whose gradient does not reach the generator."""
 
     def loss(real_sign: int = -1, reduce: Callable = torch.mean, cut: Callable = Tensor.detach) -> Callable:

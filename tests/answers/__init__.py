@@ -49,6 +49,7 @@ ARGUMENTS = {name: arguments for book in BOOKS for name, arguments in book.ARGUM
 RIGHT = {name: bodies for book in BOOKS for name, bodies in book.RIGHT.items()}
 WRONG = {name: pairs for book in BOOKS for name, pairs in book.WRONG.items()}
 RIGHT_ONES = [(name, body) for name, bodies in RIGHT.items() for body in bodies]
+BY_CHANCE = {"sample_two_pixels"}  # one entry or "<" for "<=" is no mistake where a distribution is judged
 
 
 def ring(angle):

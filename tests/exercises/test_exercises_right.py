@@ -4,7 +4,7 @@ import ast
 
 import pytest
 import torch
-from answers import RIGHT_ONES, function
+from answers import BY_CHANCE, RIGHT_ONES, function
 
 
 @pytest.mark.parametrize(("name", "body"), RIGHT_ONES)
@@ -30,7 +30,8 @@ def mutants(body):
             yield ast.unparse(tree)
 
 
-MUTANTS = [(name, mutant) for name, body in RIGHT_ONES for mutant in mutants(body)]
+EXACT_ONES = [(name, body) for name, body in RIGHT_ONES if name not in BY_CHANCE]
+MUTANTS = [(name, mutant) for name, body in EXACT_ONES for mutant in mutants(body)]
 
 
 @pytest.mark.parametrize(("name", "body"), MUTANTS)
@@ -51,7 +52,7 @@ def perturbed(value):
     return value
 
 
-@pytest.mark.parametrize(("name", "body"), RIGHT_ONES)
+@pytest.mark.parametrize(("name", "body"), EXACT_ONES)
 def test_one_wrong_entry_is_enough(name, body, said):
     right = function(name, body)
     assert said(name, lambda *arguments: perturbed(right(*arguments))).startswith("not yet: ")

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from answers import WRONG, function, ring
 
 
@@ -65,3 +66,22 @@ def test_without_a_hint_the_first_entry_that_differs_is_named(said):
     assert "the second should be a tensor of shape (4, 5), and was [False, False, True, True, True]" in line
     line = said("log_density", lambda log_P, w, d: 3)
     assert line == "not yet: for log_P = -3, w = 0.05, d = 2 it should be 2.9915, and was 3"
+
+
+def test_a_discriminators_loss_is_judged_by_its_arguments(said):
+    def of_logits(real_logits, fake_logits):
+        return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+    def of_networks(G, D, x, z):  # noqa: N803
+        return of_logits(D(x), D(G(z).detach()))
+
+    assert said("discriminator_loss", of_logits) == said("loss_from_logits", of_logits)
+    assert said("discriminator_loss", of_networks) == said("detached_loss", of_networks)
+    assert "is not callable" in said("discriminator_loss", 3.0)
+    assert "your code raised TypeError" in said("discriminator_loss", lambda logits: 0.0)
+    assert said("discriminator_loss", lambda real_logits, fake_logits: ...).startswith("not yet: write your answer")
+
+
+def test_an_error_of_many_lines_is_told_in_one(said):
+    line = said("log_density", lambda log_P, w, d: torch.zeros("a"))
+    assert "your code raised TypeError: zeros()" in line
