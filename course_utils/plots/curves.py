@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from course_utils import _check
@@ -67,18 +68,14 @@ def curves(
         if len(runs) > 1:
             ax.fill_between(places, runs.min(0).values, runs.max(0).values, alpha=0.2, color=colour, linewidth=0)
         ends.append((name, places[-1].item(), middle[-1].item(), colour))
-    if "x" in log:
-        ax.set_xscale("log")
-    if "y" in log:
-        ax.set_yscale("log")
+    _scale(ax, log)
+    ax.margins(x=0.02)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.set_title(wrap_title(title) if own else title)
+    ax.set_title(wrap_title(title, WIDTH - 0.8) if own else title)
     if len(parsed) > 1 or "" not in parsed:
         _name_the_ends(ax, ends)
     if own:
-        show(
-            figure, sentence(title, _axes_in_words(xlabel, ylabel, log), *map(_curve_in_words, parsed, parsed.values()))
-        )
+        show(figure, sentence(title, _in_words(xlabel, ylabel, log, parsed)))
 
 
 def training(
@@ -119,35 +116,30 @@ def training(
     ax.plot(steps, train, color=grey, alpha=0.3, linewidth=1)
     ax.plot(steps, smooth, color=grey, label="training")
     ends = [("training", len(train), smooth[-1].item(), "#5F5F5F")]
-    seen = [smooth[len(train) // 50 :]]  # the first steps would flatten all that follows
-    words = [f"Training loss of {len(train)} steps, from {_short(train[0])} to {_short(smooth[-1])} {ylabel}"]
+    seen = [smooth[len(train) // 20 :]]  # the first steps would flatten all that follows
+    words = [f"Training loss of {len(train):,} steps, from {_short(train[0])} to {_short(smooth[-1])} {ylabel}"]
     if valid is not None:
         ax.plot(at, valid, "o-", color=black, markersize=5, label="validation")
         k = valid.argmin().item()
-        ax.plot(
-            at[k], valid[k], "o", markersize=15, markerfacecolor="none", markeredgewidth=2.5, color=COLOURS["wrong"]
-        )
+        ring = {"markersize": 15, "markerfacecolor": "none", "markeredgewidth": 2.5, "clip_on": False}
+        ax.plot(at[k], valid[k], "o", color=COLOURS["wrong"], **ring)
         lowest = f"lowest: {_short(valid[k])} at step {at[k]:,}"
-        seen.append(valid if len(valid) < 3 else valid[1:])
+        seen.append(valid[at > 0])
         words.append(f"Validation, every {every} steps, {lowest}, last {_short(valid[-1])}")
         ends.append(("validation", at[-1].item(), valid[-1].item(), black))
     seen = torch.cat(seen)
-    margin = 0.15 * (seen.max() - seen.min()).item() or 1.0
-    ax.set_ylim(seen.min().item() - (2 if valid is not None else 1) * margin, seen.max().item() + margin)
+    low, high = min(seen.min(), train[len(train) // 20 :].quantile(0.01)).item(), seen.max().item()
+    margin = 0.1 * (high - low) or 1.0
+    ax.set_ylim(low - margin, high + (2.5 if valid is not None else 1) * margin)  # room for the words at the top
     if valid is not None:
-        right = at[k] > 0.6 * len(train)
-        ax.annotate(
-            lowest,
-            (at[k], valid[k]),
-            (-10 if right else 10, -12),
-            textcoords="offset points",
-            ha="right" if right else "left",
-            va="top",
-            color=COLOURS["wrong"],
-            fontweight="bold",
-        )
+        ax.plot([at[k], at[k]], [valid[k].item(), ax.get_ylim()[1]], ":", color=COLOURS["wrong"], linewidth=1.5)
+        right = at[k] > len(train) / 2
+        where = ax.get_xaxis_transform()
+        side = {"ha": "right" if right else "left", "va": "top", "color": COLOURS["wrong"], "fontweight": "bold"}
+        name = ax.text(at[k] + (-0.01 if right else 0.01) * len(train), 0.99, lowest, transform=where, **side)
+        name.set_path_effects([withStroke(linewidth=4, foreground="white")])
     ax.set(xlabel="step", ylabel=ylabel, xlim=(0, len(train) * 1.01))
-    ax.set_title(wrap_title(title) if own else title)
+    ax.set_title(wrap_title(title, WIDTH - 0.8) if own else title)
     _name_the_ends(ax, ends)
     if own:
         show(figure, sentence(title, *words))
@@ -201,11 +193,13 @@ def dots(
         lines["ceiling"] = _number("ceiling", ceiling)
     own = ax is None
     if own:
-        figure, ax = plt.subplots(figsize=(WIDTH, 1.3 + 0.38 * len(rows)))
+        figure, ax = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(rows)))
     words = []
     for k, row in enumerate(rows):
         colour = COLOURS.get(row.get("family"), COLOURS.get(row[name], COLOURS["data"]))
         if row.get(value) is None:
+            at = {"transform": ax.get_yaxis_transform(), "va": "center", "color": COLOURS["baseline"]}
+            ax.text(0.015, k, "no value", bbox={"facecolor": "white", "edgecolor": "none", "pad": 2}, **at)
             words.append(f"{row[name]}: no value")
             continue
         middle, said = _number(f"rows[{k}][{value!r}]", row[value]), ""
@@ -225,9 +219,12 @@ def dots(
     ax.grid(axis="y", color="#DDDDDD", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.margins(x=0.06)
-    levels = _mark(ax, lines)
-    ax.set_title(wrap_title(title) if own else title, pad=6 + 72 * LINE * levels)
+    levels = _mark(ax, lines, own)
+    names = max(len(str(row[name])) for row in rows) * 0.09  # inches that they take
+    heading = wrap_title(title, WIDTH - names - 0.2) if own else title
+    ax.set_title(heading, pad=6 + 72 * LINE * levels)
     if own:
+        figure.set_size_inches(WIDTH, 0.9 + 0.4 * len(rows) + LINE * (levels + len(heading.split("\n"))))
         marks = f"Lines at {', '.join(f'{label} {_short(x)}' for label, x in lines.items())}" if lines else ""
         show(figure, sentence(title, f"{xlabel or value.replace('_', ' ')}. " + "; ".join(words), marks))
 
@@ -291,23 +288,48 @@ def _colours(names) -> list[str]:
     return [COLOURS[name] if name in COLOURS else free[others.index(name) % len(free)] for name in names]
 
 
+def _scale(ax: plt.Axes, log: str) -> None:
+    """Logarithmic axes, with 0.1, 1, 10 in place of powers, and 2 and 5 between them where there are few of these."""
+    for letter in log:
+        axis = getattr(ax, f"{letter}axis")
+        getattr(ax, f"set_{letter}scale")("log")
+        axis.set_major_formatter(lambda value, _: f"{value:,g}" if 1e-3 < value < 1e5 else f"{value:.0e}")
+        ax.autoscale_view()
+        low, high = axis.get_view_interval()
+        few = math.log10(high / low) < 2
+        axis.set_minor_formatter(lambda value, _, few=few: f"{value:,g}" if few and f"{value:e}"[0] in "25" else "")
+
+
 def _name_the_ends(ax: plt.Axes, ends: list[tuple]) -> None:
-    """Write each name at the right of the axes, as high as its curve ends, but no two over each other."""
+    """Write each name at the right of the axes, as high as its curve ends, but no two over each other.
+
+    A curve that ends before the others has its name where it ends.
+    """
     ax.autoscale_view()
     ax.set_xlim(ax.get_xlim())
     ax.set_ylim(ax.get_ylim())
     tall = ax.get_position().height * ax.figure.get_size_inches()[1]
-    heights = [_height(ax, x, y) for _, x, y, _ in ends]
-    for (name, x, _, colour), true, put in zip(ends, heights, spread(heights, LINE / tall), strict=True):
-        ax.text(1.03, put, name, transform=ax.transAxes, color=colour, va="center", fontweight="bold")
-        if abs(put - true) > 0.02 and x >= max(end[1] for end in ends):
-            ax.plot([1.0, 1.025], [true, put], transform=ax.transAxes, color=colour, linewidth=1, clip_on=False)
+    beside = []
+    for name, x, y, colour in ends:
+        across, up = _place(ax, x, y)
+        if across > 0.9:
+            beside.append((name, across, up, colour))
+            continue
+        text = ax.annotate(name, (x, y), (7, 0), textcoords="offset points", va="center", color=colour)
+        text.set(fontweight="bold", path_effects=[withStroke(linewidth=4, foreground="white")])
+    heights = spread([up for _, _, up, _ in beside], LINE / tall)
+    for (name, across, up, colour), height in zip(beside, heights, strict=True):
+        ax.text(1.03, height, name, transform=ax.transAxes, color=colour, va="center", fontweight="bold")
+        if abs(height - up) > 0.02:  # a thin line leads from the curve to its name
+            ends_of_line = [across, 1.025], [up, height]
+            ax.plot(*ends_of_line, transform=ax.transAxes, color=colour, linewidth=1, clip_on=False)
 
 
-def _height(ax: plt.Axes, x: float, y: float) -> float:
-    """How high (x, y) lies on the axes: 0 at the bottom, 1 at the top, and nothing beyond."""
-    at = ax.transAxes.inverted().transform(ax.transData.transform((x, y)))[1]
-    return min(max(float(at), 0.0), 1.0) if math.isfinite(at) else 0.5
+def _place(ax: plt.Axes, x: float, y: float) -> tuple[float, float]:
+    """Where (x, y) lies on the axes: from 0 at the left and the bottom to 1 at the right and the top, not beyond."""
+    at = ax.transAxes.inverted().transform(ax.transData.transform((x, y))).tolist()
+    across, up = (min(max(part, 0.0), 1.0) if math.isfinite(part) else 0.5 for part in at)
+    return across, up
 
 
 def spread(heights: list[float], gap: float) -> list[float]:
@@ -326,53 +348,43 @@ def spread(heights: list[float], gap: float) -> list[float]:
     return put
 
 
-def _mark(ax: plt.Axes, lines: Mapping[str, float]) -> int:
-    """Vertical lines with their labels above the axes, on as many levels as needed; returns that number."""
+def _mark(ax: plt.Axes, lines: Mapping[str, float], own: bool) -> int:
+    """Vertical lines with their names like flags above the axes, on as many levels as needed; returns that number."""
     if not lines:
         return 0
-    for label, x in lines.items():
+    ax.autoscale_view()
+    left, right = min([ax.get_xlim()[0], *lines.values()]), max([ax.get_xlim()[1], *lines.values()])
+    margin = 0.02 * (right - left)
+    ax.set_xlim(left - margin, right + margin)
+    size = ax.figure.get_size_inches()[0]
+    names = max(len(text.get_text()) for text in ax.get_yticklabels())
+    wide = max(size - 0.09 * names - 0.3, 1.0) if own else ax.get_position().width * size
+    levels: list[float] = []  # where the leftmost name on each level begins
+    # From right to left: a line that goes up to a higher level has all names of the lower ones at its right.
+    for label, x in sorted(lines.items(), key=lambda item: -item[1]):
         style = {"null": ":", "ceiling": "-."}.get(label, "--")
         ax.axvline(x, color=COLOURS["baseline"], linestyle=style, linewidth=1.5, zorder=1)
-    ax.autoscale_view()
-    ax.set_xlim(ax.get_xlim())
-    size = ax.figure.get_size_inches()
-    wide, tall = ax.get_position().width * size[0] * 0.8, ax.get_position().height * size[1]
-    left, right = ax.get_xlim()
-    levels: list[float] = []  # how far to the right each level is taken
-    for label, x in sorted(lines.items(), key=lambda item: item[1]):
-        at, half = (x - left) / (right - left) * wide, 0.05 * len(label)
-        at = min(max(at, half), wide - half) if 2 * half < wide else wide / 2
-        level = next((k for k, until in enumerate(levels) if at - half > until), len(levels))
-        levels[level : level + 1] = [at + half + 0.15]
-        ax.text(
-            at / wide,
-            1 + (0.06 + LINE * level) / tall,
-            label,
-            transform=ax.transAxes,
-            ha="center",
-            va="bottom",
-            color="#4F4F4F",
-        )
+        at = (x - left) / (right - left) * wide
+        level = next((k for k, begin in enumerate(levels) if at + 0.1 * len(label) + 0.1 < begin), len(levels))
+        levels[level : level + 1] = [at]
+        high = 72 * LINE * level
+        flag = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points", "annotation_clip": False}
+        pole = {"arrowstyle": "-", "color": COLOURS["baseline"], "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", (x, 1.0), (0, high + 14), arrowprops=pole, **flag)
+        ax.annotate(label, (x, 1.0), (4, high + 2), ha="left", va="bottom", color="#4F4F4F", **flag)
     return len(levels)
 
 
-def _axes_in_words(xlabel: str, ylabel: str, log: str) -> str:
+def _in_words(xlabel: str, ylabel: str, log: str, series: Mapping[str, tuple[Tensor, Tensor]]) -> str:
+    """What the curves are, and from where to where each goes."""
+    over = f" over {xlabel}" if xlabel else ""
+    scale = {"": "", "xy": " (both axes logarithmic)"}.get(log, f" ({log} logarithmic)")
     parts = []
-    for axis, label in (("x", xlabel), ("y", ylabel)):
-        scale = " (logarithmic)" if axis in log else ""
-        if label or scale:
-            parts.append(f"{label or axis}{scale}")
-    return f"Curves of {parts[1]} over {parts[0]}" if len(parts) == 2 else "Curves" + "".join(f" of {p}" for p in parts)
-
-
-def _curve_in_words(name: str, series: tuple[Tensor, Tensor]) -> str:
-    places, runs = series
-    middle = runs.mean(0)
-    several = f", mean of {len(runs)} runs," if len(runs) > 1 else ""
-    lead = f"{name}{several}" if name else "the curve"
-    return (
-        f"{lead} goes from {_short(middle[0])} at {_short(places[0])} to {_short(middle[-1])} at {_short(places[-1])}"
-    )
+    for name, (places, runs) in series.items():
+        middle, several = runs.mean(0), f", mean of {len(runs)} runs," if len(runs) > 1 else ""
+        ends = [f"{_short(middle[k])} at {_short(places[k])}" for k in (0, -1)]
+        parts.append(f"{name}{several} from {ends[0]} to {ends[1]}".strip())
+    return f"Curves of {ylabel or 'values'}{over}{scale}: " + "; ".join(parts)
 
 
 def _short(value) -> str:

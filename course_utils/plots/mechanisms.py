@@ -11,7 +11,7 @@ from torch import Tensor
 from course_utils import _check
 from course_utils.plots.style import COLOURS, WIDTH, sentence, show, wrap_title
 
-SEEN, EARLIER, LATER, LEAK = COLOURS["autoregressive"], "#BBBBBB", "#FFFFFF", COLOURS["wrong"]
+SEEN, EARLIER, LEAK = COLOURS["autoregressive"], "#BBBBBB", COLOURS["wrong"]
 BESIDE = COLOURS["diffusion"]  # the horizontal stack, beside the blue of the vertical one
 MOST = 12  # rows and columns whose numbers can still be read
 
@@ -69,11 +69,13 @@ def kernel(picture: Tensor, mask: Tensor, row: int, column: int, title: str = ""
     row, column = _pixel(picture.shape, row, column)
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 4.4), width_ratios=(1.15, 1))
     top = max(picture.max().item(), 1e-9)
-    left.imshow(picture.numpy(), cmap="Greys", vmin=0, vmax=1.6 * top)  # light enough for black numbers
+    left.imshow(picture.numpy(), cmap="Greys", vmin=0, vmax=2.2 * top)  # light enough for black numbers
     half, sum_, counted = k // 2, 0.0, 0
     for (i, j), value in _entries(picture):
+        left.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="#DDDDDD", linewidth=0.6))
         left.text(j, i, _number(value), ha="center", va="center", fontsize=11 if max(picture.shape) <= 8 else 9)
-    _lines(left, *picture.shape)
+    left.set(xticks=[], yticks=[])
+    left.spines[:].set_visible(False)
     left.set(xlim=(min(-0.5, column - half - 0.6), max(picture.shape[1] - 0.5, column + half + 0.6)))
     left.set(ylim=(max(picture.shape[0] - 0.5, row + half + 0.6), min(-0.5, row - half - 0.6)))
     _grid(right, _paint(mask.shape, (mask != 0, "#CFE3F1"), (mask == 0, "#EEEEEE")))
@@ -100,14 +102,14 @@ def kernel(picture: Tensor, mask: Tensor, row: int, column: int, title: str = ""
     _frame(left, row, column)
     _frame(right, half, half)
     left.set_title("the kernel over the picture", fontsize=12)
-    right.set_title(f"{counted} of {k * k} products count: {sum_:.3g}", fontsize=12)
+    right.set_title(f"{counted} of {k * k} products count, sum {_number(sum_)}", fontsize=12)
     _heading(figure, title)
     show(
         figure,
         sentence(
             title,
             f"A {k} × {k} kernel lies over a picture of {picture.shape[0]} × {picture.shape[1]} pixels, its centre at "
-            f"row {row}, column {column}; {counted} of its {k * k} products count and add up to {sum_:.3g}",
+            f"row {row}, column {column}; {counted} of its {k * k} products count and add up to {_number(sum_)}",
         ),
     )
 
@@ -167,7 +169,8 @@ def receptive_fields(
         entries.append(Patch(facecolor=EARLIER, edgecolor="#333333", hatch="////", linewidth=0, label="blind spot"))
         words.append(f"{hatch.sum().item()} pixels are a blind spot, seen at no depth")
     star = plt.Line2D([], [], color="black", marker="*", markersize=12, linestyle="", label="predicted")
-    figure.legend(handles=[*entries, star], loc="outside lower center", ncols=len(entries) + 1, handlelength=1.2)
+    columns = len(entries) + 1 if figure.get_size_inches()[0] > 6.5 else 2
+    figure.legend(handles=[*entries, star], loc="outside lower center", ncols=columns, handlelength=1.2)
     show(figure, sentence(title, f"What the prediction at row {row}, column {column} sees", *words))
 
 
@@ -191,26 +194,19 @@ def two_stacks(height: int, width: int, row: int, column: int, title: str = "") 
         "together:\nall earlier pixels",
     )
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH, min(2.5 * shape[0] / shape[1], 5) + 1.1))
-    figure.get_layout_engine().set(wspace=0.16)
+    figure.get_layout_engine().set(wspace=0.2)
     for ax, name, v, h in zip(
         axes, names, (above, above & False, above), (beside & False, beside, beside), strict=True
     ):
         _grid(ax, _paint(shape, (v, SEEN), (h, BESIDE)))
         ax.plot(column, row, "k*", markersize=12)
         ax.set_title(name, fontsize=12)
-    for ax, other, text in ((axes[0], axes[1], "1 × 1"), (axes[1], axes[2], "")):
-        y = row
-        link = ConnectionPatch(
-            (shape[1] - 0.3, y),
-            (-0.7, y),
-            ax.transData,
-            other.transData,
-            arrowstyle="-|>",
-            mutation_scale=22,
-            linewidth=2.5,
-            color=SEEN if text else "#4F4F4F",
-        )
-        figure.add_artist(link)
+    for ax, other, colour in ((axes[0], axes[1], SEEN), (axes[1], axes[2], "#4F4F4F")):
+        style = {"arrowstyle": "-|>", "mutation_scale": 22, "linewidth": 2.5, "color": colour}
+        ends = (shape[1] - 0.3, row), (-0.7, row)
+        figure.add_artist(ConnectionPatch(*ends, ax.transData, other.transData, **style))
+    beyond = {"textcoords": "offset points", "ha": "center", "va": "bottom", "color": SEEN, "fontweight": "bold"}
+    axes[0].annotate("1 × 1", (shape[1] - 0.5, row), (23, 9), **beyond).set_in_layout(False)
     _heading(figure, title)
     show(
         figure,
@@ -292,7 +288,10 @@ def _row_of_axes(panels: Mapping[str, Tensor], title: str, widest: float, below:
     wide = min(WIDTH / len(panels), widest)
     tall = max(wide * values.shape[0] / values.shape[1] for values in panels.values())
     width = max(wide * len(panels), 4.5)
-    figure, axes = plt.subplots(1, len(panels), figsize=(width, min(tall, 4.5) + 0.75 + below), squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(width, min(tall, 4.5) + (0.55 if title else 0.25) + below), squeeze=False
+    )
+    figure.get_layout_engine().set(wspace=0.05)
     _heading(figure, title, width)
     return figure, axes[0]
 
@@ -303,4 +302,6 @@ def _heading(figure: plt.Figure, title: str, width: float = WIDTH) -> None:
 
 
 def _number(value: float) -> str:
-    return f"{value:.2g}"
+    """A number with at most two decimals, and none that are zero."""
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text.replace("-", "−")

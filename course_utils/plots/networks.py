@@ -9,13 +9,15 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon
 from course_utils.plots.style import COLOURS, WIDTH, sentence, show, wrap_title
 
 INK, GREY = "#222222", COLOURS["baseline"]
-BLUE, ORANGE, GREEN, RED = (COLOURS[k] for k in ("autoregressive", "vae", "gan", "wrong"))
+BLUE, ORANGE, GREEN = (COLOURS[k] for k in ("autoregressive", "vae", "gan"))
+VIOLET = "#5B5BD6"  # the discriminator: no family's colour, and far from the generator's
+PALE = "#C4C4C4"  # what plays no part
 
 
 def gated_unit(title: str = "") -> None:
     """The gated unit y = tanh(W_f * x) ⊙ σ(W_g * x): one convolution says what, the other how much of it."""
     figure, ax = _board(3.1)
-    x, y = _box(ax, 0.7, 1.45, "x", w=0.9), _box(ax, 8.2, 1.45, "y", w=0.9)
+    x, y = _box(ax, 0.7, 1.45, "$x$", w=0.9), _box(ax, 8.2, 1.45, "$y$", w=0.9)
     times = _circle(ax, 6.9, 1.45, "⊙")
     for height, weights, squash, said, above in (
         (2.2, "$W_f * x$", "tanh", "what: between −1 and 1", True),
@@ -50,14 +52,14 @@ def lstm_step(title: str = "") -> None:
     _arrow(ax, (into.x + 0.98, into.y), plus.towards((into.x + 0.98, into.y)))
     _arrow(ax, (state.x + 0.98, state.y), plus.towards((state.x + 0.98, state.y)))
     new_h, new_c = _box(ax, 8.3, 3.55, "$h_i$", w=0.8), _box(ax, 8.3, 1.55, "$c_i$", w=0.8)
-    cell = _box(ax, 6.7, 1.55, "$f\\, c_{i-1} + i\\, g$", ORANGE, w=1.7, h=0.7)
+    cell = _box(ax, 6.7, 1.55, "$f\\, c_{i-1} + i\\, g$", ORANGE, w=1.7, h=0.95)
     out = _box(ax, 6.7, 3.55, "$o\\, \\tanh(c_i)$", ORANGE, w=1.7, h=0.7)
     old = _box(ax, 6.7, 0.4, "$c_{i-1}$", w=0.9)
     for height, text, goal in (
         (3.55, "$o$: σ", out.left),
-        (2.5, "$f$: σ", (cell.x - 0.85, cell.y + 0.2)),
+        (2.5, "$f$: σ", (cell.x - 0.85, cell.y + 0.3)),
         (1.55, "$i$: σ", cell.left),
-        (0.6, "$g$: tanh", (cell.x - 0.85, cell.y - 0.2)),
+        (0.6, "$g$: tanh", (cell.x - 0.85, cell.y - 0.3)),
     ):
         gate = _box(ax, 5.05, height, text, GREY, w=0.95, h=0.6)
         _arrow(ax, plus.towards(gate.left), gate.left)
@@ -87,10 +89,10 @@ def encoder_decoder(noise: str | None = None, title: str = "") -> None:
     """
     if noise not in (None, "input", "code"):
         raise ValueError(f'noise must be None, "input" or "code", got {noise!r}')
-    figure, ax = _board(3.0)
+    figure, ax = _board(3.0 if noise else 2.3)
     y = 1.45
     x, x_hat = _box(ax, 0.6, y, "$x$", w=0.8), _box(ax, 8.4, y, "$\\hat{x}$", w=0.8)
-    encoder = _funnel(ax, 2.75 if noise == "input" else 2.3, y, "encoder", narrow="right")
+    encoder = _funnel(ax, {None: 2.4, "input": 2.75, "code": 2.15}[noise], y, "encoder", narrow="right")
     decoder = _funnel(ax, 6.8, y, "decoder", narrow="left")
     before, said = x.right, ""
     if noise == "input":
@@ -100,13 +102,13 @@ def encoder_decoder(noise: str | None = None, title: str = "") -> None:
         before, said = plus.right, "noise is added to x before the encoder"
     _arrow(ax, before, encoder.left)
     if noise == "code":
-        code = _box(ax, 3.75, y, "$\\mu$\n$\\sigma$", ORANGE, w=0.65, h=1.0)
-        z = _box(ax, 5.15, y, "$z = \\mu + \\sigma \\varepsilon$", ORANGE, w=1.45)
+        code = _box(ax, 3.55, y, "$\\mu$\n$\\sigma$", ORANGE, w=0.65, h=1.0)
+        z = _box(ax, 4.95, y, "$z = \\mu + \\sigma \\varepsilon$", ORANGE, w=1.45)
         _arrow(ax, code.right, z.left)
         _noise(ax, z)
         said = "the encoder gives μ and σ, and noise enters at the code, z = μ + σ ε"
     else:
-        code = z = _box(ax, 4.8 if noise else 4.55, y, "code $z$", ORANGE, w=1.1)
+        code = z = _box(ax, 4.8 if noise else 4.6, y, "code $z$", ORANGE, w=1.1)
     _arrow(ax, encoder.right, code.left)
     _arrow(ax, z.right, decoder.left)
     _arrow(ax, decoder.right, x_hat.left)
@@ -140,18 +142,18 @@ def gan_step(player: str = "discriminator", title: str = "") -> None:
     if player not in ("discriminator", "generator"):
         raise ValueError(f'player must be "discriminator" or "generator", got {player!r}')
     judge = player == "discriminator"
-    colour = RED if judge else GREEN
-    figure, ax = _board(3.7)
-    top, low = 2.55, 1.05
+    colour = VIOLET if judge else GREEN
+    figure, ax = _board(3.3)
+    top, low = 2.35, 0.95
     z, g = _box(ax, 0.6, top, "$z$", w=0.7), _box(ax, 2.1, top, "G", GREY if judge else GREEN, w=1.1, h=0.9)
     fake = _box(ax, 3.95, top, "$G(z)$", w=1.0)
-    real = _box(ax, 3.95, low, "$x$", INK if judge else "#C4C4C4", w=1.0)
-    d = _box(ax, 5.85, (top + low) / 2, "D", RED if judge else GREY, w=1.1, h=2.3)
+    real = _box(ax, 3.95, low, "$x$", INK if judge else PALE, w=1.0)
+    d = _box(ax, 5.85, (top + low) / 2, "D", VIOLET if judge else GREY, w=1.1, h=2.3)
     loss = _box(ax, 8.1, (top + low) / 2, f"loss of {'D' if judge else 'G'}", w=1.4)
     _arrow(ax, z.right, g.left)
     _arrow(ax, g.right, fake.left)
     _arrow(ax, fake.right, (d.x - 0.55, top))
-    _arrow(ax, real.right, (d.x - 0.55, low), INK if judge else "#C4C4C4")
+    _arrow(ax, real.right, (d.x - 0.55, low), INK if judge else PALE)
     _arrow(ax, d.right, loss.left)
     drop = 0.28  # the way back runs under the way there
     back = [((loss.x - 0.7, loss.y - drop), (d.x + 0.55, d.y - drop))]
@@ -163,11 +165,11 @@ def gan_step(player: str = "discriminator", title: str = "") -> None:
     for start, end in back:
         _arrow(ax, start, end, colour, width=3.5)
     _state(ax, g, not judge, GREEN)
-    _state(ax, d, judge, RED)
+    _state(ax, d, judge, VIOLET)
     if judge:
         at = (fake.x + 0.5 + d.x - 0.55) / 2
-        ax.plot([at, at], [top - 0.3, top + 0.3], color=RED, linewidth=3)
-        ax.text(at, top + 0.38, "detach", ha="center", va="bottom", color=RED, fontweight="bold")
+        ax.plot([at, at], [top - 0.3, top + 0.3], color=VIOLET, linewidth=3)
+        ax.text(at, top + 0.38, "detach", ha="center", va="bottom", color=VIOLET, fontweight="bold")
     ax.text(
         (d.x + 0.55 + loss.x - 0.7) / 2,
         loss.y - drop - 0.15,
@@ -193,8 +195,8 @@ def gan_step(player: str = "discriminator", title: str = "") -> None:
 
 def families(title: str = "") -> None:
     """Three rows of boxes: what goes into an autoregressive model, a VAE and a GAN, what is learned, how it samples."""
-    figure, ax = _board(4.2)
-    columns = ((2.75, 2.0, "what goes in"), (5.05, 2.3, "what is learned"), (7.65, 2.5, "how a sample is drawn"))
+    figure, ax = _board(4.15)
+    columns = ((2.6, 1.6, "what goes in"), (4.95, 2.2, "what is learned"), (7.7, 2.4, "how a sample is drawn"))
     rows = (
         (
             "Autoregressive",
@@ -207,7 +209,7 @@ def families(title: str = "") -> None:
         (
             "GAN",
             GREEN,
-            "noise $z$;\nimages $x$ to compare",
+            "noise $z$,\nreal images $x$",
             "generator $G(z)$,\ndiscriminator $D(x)$",
             "draw $z$,\none pass through $G$",
         ),
@@ -227,7 +229,7 @@ def families(title: str = "") -> None:
         "Autoregressive: an image goes in, each pixel's distribution given the earlier ones is learned, a sample is "
         "drawn pixel by pixel",
         "VAE: an image goes in, an encoder and a decoder are learned, a sample is a decoded draw of z",
-        "GAN: noise goes in, and images to compare with; a generator and a discriminator are learned, a sample is one "
+        "GAN: noise and real images go in; a generator and a discriminator are learned, a sample is one "
         "pass of z through the generator",
     )
 
@@ -276,7 +278,7 @@ def _board(height: float):
 
 
 def _box(ax, x: float, y: float, text: str, colour: str = INK, w: float = 1.2, h: float = 0.7) -> Box:
-    tint = "white" if colour in (INK, "#C4C4C4") else _tint(colour)
+    tint = "white" if colour in (INK, PALE) else _tint(colour)
     ax.add_patch(
         FancyBboxPatch(
             (x - w / 2, y - h / 2),
@@ -288,7 +290,7 @@ def _box(ax, x: float, y: float, text: str, colour: str = INK, w: float = 1.2, h
             linewidth=1.8,
         )
     )
-    ax.text(x, y, text, ha="center", va="center", fontsize=13, color="#C4C4C4" if colour == "#C4C4C4" else INK)
+    ax.text(x, y, text, ha="center", va="center", fontsize=13, color=PALE if colour == PALE else INK)
     return Box(x, y, w, h)
 
 

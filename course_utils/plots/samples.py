@@ -114,18 +114,19 @@ def samples(
         middles.append((height + 1) * (sum(len(part) for part in parts) / columns + lines / 2))
         parts += [x.expand(-1, 3, -1, -1), blank.expand(lines * columns - len(x), -1, -1, -1)]
     picture = tile(torch.cat(parts), columns)
-    own = ax is None
+    own, names = ax is None, 0.0
     if own:
         names = max(len(line) for label in rows for line in label.split("\n")) * 0.1  # inches that the labels take
-        size = min(1.1 * (WIDTH - names) / columns, (WIDTH - names) / columns, 1.5)  # of one image
+        size = min((WIDTH - names) / columns, 1.5)  # of one image
         lines = picture.shape[0] / (height + 1)
         tall = lines * size * (height + 1) / (width + 1) + 0.4
         figure, ax = plt.subplots(figsize=(WIDTH, tall))
-    ax.set_title(wrap_title(title) if own else title)
+    ax.set_title(wrap_title(title, WIDTH - names) if own else title)
+    ax.set_anchor("W")  # under the title also where a few pictures leave room
     _draw(ax, picture, middles if any(rows) else [], list(rows) if any(rows) else [])
     if own:
-        what = "; ".join(f"{label}: {_count(len(x))}" if label else _count(len(x)) for label, x in rows.items())
-        show(figure, sentence(title, f"Rows of images of {height} × {width} pixels: {what}"))
+        what = "; ".join(f"{label}: {_count(len(x))}".removeprefix(": ") for label, x in rows.items())
+        show(figure, sentence(title, f"Rows of {columns}, each image {height} × {width} pixels: {what}"))
 
 
 def _pictures(name: str, x: Tensor, clamp: bool) -> Tensor:

@@ -78,9 +78,9 @@ def sentence(*parts: str) -> str:
 
 
 def wrap_title(title: str, width: float = WIDTH) -> str:
-    """The title, broken into lines that fit ``width`` inches; a bold letter takes about a tenth of an inch."""
+    """The title, broken into lines that fit ``width`` inches; a bold letter takes about a ninth of an inch."""
     lines = title.split("\n")
-    return "\n".join(part for line in lines for part in textwrap.wrap(line, max(12, int(width * 9.5))) or [""])
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, max(12, int(width * 8.8))) or [""])
 
 
 def show_source(thing) -> None:
