@@ -17,6 +17,7 @@ from course_utils.exercises.n00_start_here import (
 )
 from course_utils.exercises.n01_chain_rule import bits_per_dim, made_masks, masked_linear, mean_nll
 from course_utils.exercises.n02_pixel_rnn import completion_nats, lstm_step, merge, skew, state_to_state
+from course_utils.exercises.n03_convolution import build_masked_conv
 from course_utils.exercises.n03_pixel_cnn import causal_mask, mixes_images, rightmost, shift_down
 from course_utils.exercises.n04_colour import grey_log_prob, log_bin, log_p_in_cell, to_tokens
 from course_utils.exercises.n05_autoencoder import code_size, denoising_loss, pca_error, phase_between
@@ -46,6 +47,7 @@ __all__ = [
     "state_to_state",
     "causal_mask",
     "mixes_images",
+    "build_masked_conv",
     "rightmost",
     "shift_down",
     "grey_log_prob",

@@ -12,10 +12,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Wrong = Sequence[tuple[Callable, str]]  # functions that make a usual mistake, and what to say of it
 Raised = Sequence[tuple[str, str]]  # parts of an error's message, and what to say of it
+
+
+class Remark(str):
+    """What else there is to say of a right answer; ``report`` prints it behind the moral."""
 
 
 def judge(
@@ -55,7 +59,10 @@ def _inputs(right: Callable, case: tuple) -> str:
 
 
 def report(find_hint: Callable[[], str | None], moral: str, raised: Raised) -> None:
-    """Print one line for a hint: None means no answer yet, an empty hint a right one; an exception is a hint too."""
+    """Print one line for a hint: None means no answer yet, an empty hint a right one; an exception is a hint too.
+
+    A ``Remark`` also means a right one.
+    """
     try:
         hint = find_hint()
     except (Exception, SystemExit) as error:  # whatever the reader's code raises is part of the verdict
@@ -64,12 +71,19 @@ def report(find_hint: Callable[[], str | None], moral: str, raised: Raised) -> N
         hint = next((f"{why} ({hint})" for part, why in raised if part in message), hint)
     if hint is None:
         print("not yet: write your answer in place of ... and run this cell again")
+    elif hint and not isinstance(hint, Remark):
+        print(f"not yet: {hint}")
     else:
-        print(f"not yet: {hint}" if hint else f"correct. {moral}")
+        print(f"correct. {moral} {hint}".rstrip())
 
 
 def unanswered(value) -> bool:
     return value is None or value is ...
+
+
+def initialised(module: nn.Module) -> bool:
+    """Whether nn.Module's own __init__ has run: in a template whose __init__ is empty it has not."""
+    return "_parameters" in vars(module)
 
 
 def same(a, b, view: Callable[[Tensor], Tensor] = lambda value: value, exact: bool = False) -> bool:
