@@ -79,16 +79,17 @@ def codes(ax: plt.Axes, z: Tensor, values: Tensor, title: str, *, cyclic: bool =
     return dots
 
 
-def atlas(ax: plt.Axes, decode, title: str, side: int = 12, limit: float | None = None) -> None:
+def atlas(ax: plt.Axes, decode, title: str, side: int = 12, limit: float | None = None, *, clamp: bool = False) -> None:
     """What lies where on the plane of a 2-D code: side x side decoded pictures, z₁ to the right, z₂ upwards.
 
     Args:
         decode: codes (N, 2) to pictures (N, 1 or 3, H, W) in [0, 1].
         limit: codes are equally spaced on [-limit, limit]². By default they are at equal steps of the prior's
             probability along each axis instead, so that every picture stands for the same share of random codes.
+        clamp: draw values below 0 as 0 and above 1 as 1, instead of refusing them.
 
     Raises:
-        ValueError: side < 2, limit is not above 0, or decode does not return pictures.
+        ValueError: side < 2, limit is not above 0, or decode does not return pictures in [0, 1].
     """
     side = _check.whole("side", side, least=2)
     if limit is None:
@@ -98,7 +99,7 @@ def atlas(ax: plt.Axes, decode, title: str, side: int = 12, limit: float | None 
         places = torch.linspace(-1, 1, side) * _check.positive("limit", limit)
     z = torch.stack([places.repeat(side), places.flip(0).repeat_interleave(side)], 1)  # rows from the top down
     with torch.no_grad():
-        picture = tile(decode(z), side)
+        picture = tile(decode(z), side, clamp=clamp)
     ax.imshow(picture.numpy())
     where = range(0, side, max(1, (side - 1) // 4))
     step = picture.shape[1] / side
