@@ -1,20 +1,12 @@
-"""Figures of codes: what is drawn where, and what is refused."""
+"""Figures of points, densities, matrices and codes: what is drawn where, and what is refused."""
 
 import math
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from matplotlib.colors import to_rgb
 
 from course_utils import plots
-
-
-@pytest.fixture
-def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
 
 
 def tiles(ax, side):
@@ -95,19 +87,18 @@ def seen(ax):
     return torch.as_tensor(ax.images[0].get_array().data)
 
 
-@pytest.mark.filterwarnings("error")  # tensors handed to imshow make NumPy warn, in every notebook
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("grad", [False, True])
-def test_tensors_become_pictures_without_a_warning(ax, grad):
-    x = torch.rand(3, 1, 2, 2, generator=torch.Generator().manual_seed(0)).requires_grad_(grad)
-    plots.images(x, "title", columns=2, ax=ax)
-    shown = seen(ax)
-    for k, (row, column) in enumerate([(1, 1), (1, 4), (4, 1)]):  # a frame of one pixel in front of each
-        assert torch.equal(shown[row : row + 2, column : column + 2], x[k, 0].detach()[..., None].expand(2, 2, 3))
-    assert (shown[4:6, 4:6] == 1).all() and (shown[::3] == 0.5).all() and ax.get_title(loc="left") == "title"
-
-    ax.clear()
+def test_a_matrix_is_its_absolute_values_with_rows_from_the_top(ax, grad):
     plots.matrix(ax, torch.tensor([[1.0, -2.0], [0.0, 3.0]]).requires_grad_(grad), "m", "x", "y")
     assert seen(ax).tolist() == [[1, 2], [0, 3]]
+
+
+def test_an_atlas_refuses_pictures_beyond_0_and_1_unless_it_may_clamp_them(ax):
+    with pytest.raises(ValueError, match=r"x must be images in \[0, 1\], got values from"):
+        plots.atlas(ax, lambda z: 2 * decode_first(z), "", side=3)
+    plots.atlas(ax, lambda z: 2 * decode_first(z), "", side=3, clamp=True)
+    assert torch.allclose(tiles(ax, 3), torch.tensor([1 / 3, 1.0, 1.0]).expand(3, 3), atol=1e-6)
 
 
 @pytest.mark.filterwarnings("error")
@@ -116,11 +107,3 @@ def test_a_density_lies_under_its_points_with_y_upwards(ax):
     shown, side = seen(ax), torch.linspace(-1, 1, 120)
     assert torch.allclose(shown.log(), side[None] + 2 * side[:, None], atol=1e-5)  # rows are y
     assert ax.images[0].origin == "lower" and ax.images[0].get_extent() == [-1, 1, -1, 1]
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_receptive_field_has_a_colour_for_seen_unseen_and_leaking(ax):
-    plots.receptive_field(ax, torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 1.0]], requires_grad=True), 1, 1, "")
-    blue, grey, orange = (to_rgb(c) for c in (plots.COLOURS["autoregressive"], "#BBBBBB", plots.COLOURS["wrong"]))
-    expected = torch.tensor([[blue, grey, grey], [blue, (1, 1, 1), orange]])
-    assert torch.allclose(seen(ax), expected)
