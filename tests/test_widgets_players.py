@@ -1,4 +1,4 @@
-"""The games and the scrubber in a real JupyterLab and a real browser; skipped where there is no Chromium."""
+"""Games, scrubber and picture slider in a real JupyterLab and a real browser; skipped where there is no Chromium."""
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
@@ -191,3 +191,56 @@ def test_frames_are_played_and_scrubbed_without_an_answer_from_the_kernel(page, 
     page.keyboard.press("d")
     page.keyboard.press("d")  # JupyterLab's "delete the cell", if it were not for the widget
     assert scrubber.root.is_visible()
+
+
+# ---- the picture slider ----------------------------------------------------------------------------------------------
+
+# The picture of a label is black but for one white pixel, the first, second or third one.
+SLIDER = """
+import torch
+from course_utils import widgets
+
+pictures = {beta: torch.eye(3)[k].view(1, 1, 1, 3) for k, beta in enumerate([0.1, 1, 10])}
+slider = widgets.picture_slider(pictures, "Where the white pixel is", "β")
+slider
+"""
+
+
+def test_dragging_the_slider_shows_one_row_after_the_other(page, lab):  # noqa: F811
+    opened(page, lab, SLIDER)
+    root = page.locator(".course-pictures")
+    root.wait_for()
+    slider = root.get_by_role("slider", name="β")
+
+    def check(k):
+        words = ["β = 0.1", "β = 1", "β = 10"][k]
+        assert root.locator(".pictures-words").inner_text() == slider.get_attribute("aria-valuetext") == words
+        (image,) = [image for image in root.locator("img").all() if image.is_visible()]
+        assert image.get_attribute("alt") == f"1 picture at {words}"
+        # With its frame of one pixel it is 3 pixels high and 5 wide.
+        read = """image => {
+            const canvas = document.createElement('canvas'), context = canvas.getContext('2d');
+            [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+            context.drawImage(image, 0, 0);
+            const at = c => context.getImageData((c + 0.5) / 5 * canvas.width, canvas.height / 2, 1, 1).data[0];
+            return [1, 2, 3].map(at);
+        }"""
+        assert image.evaluate(read) == [255 * (i == k) for i in range(3)]
+        shown = image.bounding_box()
+        assert shown["width"] / shown["height"] == pytest.approx(5 / 3, abs=0.05) and shown["width"] > 100
+
+    check(0)
+    slider.focus()
+    for key, k in [("ArrowRight", 1), ("End", 2), ("ArrowLeft", 1), ("Home", 0), ("ArrowLeft", 0)]:
+        page.keyboard.press(key)
+        check(k)
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + 8, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+    check(2)
+    page.mouse.up()
+    assert prints(page, "print(slider.at)", "2")
+    page.keyboard.press("d")
+    page.keyboard.press("d")  # JupyterLab's "delete the cell", if it were not for the widget
+    check(2)

@@ -11,6 +11,7 @@ gone, picture or no picture.
     latent_explorer    drag a point on the plane of two-dimensional codes, and see it decoded
     game_curves        cost and gradient of a generator's three games against the discriminator's logit
     training_scrubber  play frames of a training on points: samples, the discriminator's field, the push
+    picture_slider     drag through the values of a setting, and see a row of pictures for each
 """
 
 from course_utils.widgets.curves import KLCurves, KLParts, curves_picture, kl_curves, kl_parts
@@ -18,6 +19,7 @@ from course_utils.widgets.explorer import LatentExplorer, explore, explorer_pict
 from course_utils.widgets.games import GAME_STYLES, GameCurves, GameValue, game_curves, game_values, games_picture
 from course_utils.widgets.painting import Painter, finish, painter, picture, to_rgb
 from course_utils.widgets.scrubber import Frame, TrainingScrubber, scrubber_picture, training_scrubber, watch
+from course_utils.widgets.slider import PictureSlider, picture_slider, slider_picture
 
 __all__ = [
     "GAME_STYLES",
@@ -28,6 +30,7 @@ __all__ = [
     "KLParts",
     "LatentExplorer",
     "Painter",
+    "PictureSlider",
     "TrainingScrubber",
     "curves_picture",
     "explore",
@@ -41,7 +44,9 @@ __all__ = [
     "latent_explorer",
     "painter",
     "picture",
+    "picture_slider",
     "scrubber_picture",
+    "slider_picture",
     "to_rgb",
     "training_scrubber",
     "watch",
