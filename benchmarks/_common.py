@@ -1,6 +1,7 @@
 """What every benchmark needs: its options, a name for the machine, timing in turns, and a place for results."""
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import calibrate
 import torch
 
 RESULTS = Path(__file__).parent / "results"
@@ -54,7 +56,14 @@ def machine() -> dict[str, str | int]:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__.split("+")[0],
         "python": platform.python_version(),
+        "calibration": _calibration(),
     }
+
+
+@functools.cache
+def _calibration() -> float:
+    """Seconds of this machine for one of the reference machine's, measured once a process: see calibrate.py."""
+    return calibrate.figure()
 
 
 def in_turns(slow: Callable, fast: Callable, pairs: int, fast_runs: int = 3) -> dict[str, float]:

@@ -27,6 +27,12 @@ import verify
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
+@pytest.fixture(autouse=True)
+def calibrated(monkeypatch):
+    """A machine of known speed: the real measurement takes seconds."""
+    monkeypatch.setattr(course, "calibration", lambda: 2.0)
+
+
 def save(path, *cells, **metadata):
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(new_notebook(cells=list(cells), metadata=metadata), path)
@@ -64,10 +70,11 @@ def test_a_failing_notebook_is_named_and_the_others_still_run(tmp_path, capsys):
     assert executed.cells[1].outputs[0].text == "42\n"
     assert "42" in (out / "00_good.html").read_text()
     index = (out / "index.html").read_text()
-    assert "It <em>runs</em>" in index and "5 minutes" in index and "failed" in index
+    assert "It <em>runs</em>" in index and " s here" in index and "failed" in index
     assert not list(out.glob("*.part"))
     good = json.loads((out / "results.json").read_text())["00_good.ipynb"]
     assert 20 < good["peak_mb"] < 2000 and 0 < good["seconds"] < 60
+    assert good["calibration"] == 2.0 and good["calibrated_seconds"] == good["seconds"] / 2
 
 
 def test_a_kernel_that_dies_and_one_that_hangs_are_reported(tmp_path):
@@ -251,13 +258,12 @@ def test_the_course_runs_one_shelf_and_shows_both(two_shelves, tmp_path, capsys)
     for page in out.rglob("*.html"):
         for href in [*hrefs(page).values(), *re.findall(r'<script src="([^"]+)"', page.read_text())]:
             assert (page.parent / href.partition("#")[0]).is_file(), (page, href)
-        assert "tex-svg-full.js" in page.read_text()
+        assert page.name == "timing.html" or "tex-svg-full.js" in page.read_text()
     assert "evidence/03_a.html" in (out / "index.html").read_text()
 
     course.main(["--folder", str(two_shelves), "--out", str(out), "--all"])
     results = json.loads((out / "results.json").read_text())
     assert set(results) == {"03_a.ipynb", "04_b.ipynb", "evidence/03_a.ipynb"}
-    assert results["evidence/03_a.ipynb"]["name"] == "evidence/03_a.ipynb"
     assert "cwd evidence" in (out / "evidence" / "03_a.html").read_text()
 
     (two_shelves / "evidence" / "03_a.ipynb").unlink()
@@ -415,16 +421,84 @@ def test_what_a_reader_saves_in_jupyterlab_keeps_the_picture_of_a_widget(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "text, promise, minutes",
+    "text, promise",
     [
-        ("# T\n\nFirst.\n\nSecond, 30 minutes.", "<p>First.</p>", "30"),
-        ("# T\n\n> *quoted*\n\n**The promise.** You will.\n\n**Time** 4–6 min", "<p>You will.</p>", "4"),
-        ("# T", "", ""),
+        ("# T\n\nFirst.\n\nSecond, 30 minutes.", "<p>First.</p>"),
+        ("# T\n\n> *quoted*\n\n**The promise.** You will.\n\n**Time** 4–6 min", "<p>You will.</p>"),
+        ("# T", ""),
     ],
 )
-def test_the_index_takes_promise_and_minutes_from_the_first_cell(text, promise, minutes):
+def test_the_index_takes_title_and_promise_from_the_first_cell(text, promise):
     found = pages.summary(new_notebook(cells=[new_markdown_cell(text)]))
-    assert found == {"title": "T", "promise": promise, "minutes": minutes}
+    assert found == {"title": "T", "promise": promise, "thumbnail": ""}
+
+
+def test_the_thumbnail_is_the_tagged_figure_or_else_the_first():
+    first, second = code("a"), code("b", "thumbnail")
+    first.outputs, second.outputs = [picture()], [printed("x"), picture(**{"image/png": "BBBB"})]
+    assert pages.thumbnail(new_notebook(cells=[first, second])) == "BBBB"
+    second.metadata.tags = []
+    assert pages.thumbnail(new_notebook(cells=[first, second])) == PIXEL
+    assert pages.thumbnail(new_notebook(cells=[code("c")])) == ""
+
+
+def test_the_index_has_the_parts_of_the_readme(tmp_path):
+    readme = "| | [00_a](x) | .. |\n| **I** | [01_b](x) | .. |\n| | [02_c](x) |\n| **III** | 14_d | *soon* |\n"
+    parts = pages.part_of(readme)
+    assert parts == {"00_a": "Start", **dict.fromkeys(("01_b", "02_c"), pages.PARTS["I"]), "14_d": pages.PARTS["III"]}
+    rows = [{"title": name, "promise": "", "page": f"{name}.html"} for name in ("00_a", "01_b", "glossary", "14_d")]
+    pages.index(rows, tmp_path, parts)
+    html = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser")
+    headings = ["Start", pages.PARTS["I"], pages.PARTS["III"], "To look things up"]
+    assert [h.get_text() for h in html.find_all("h2")] == headings
+    assert [h.get_text() for h in html.find_all("h3")] == ["00_a", "01_b", "14_d", "glossary"]
+
+
+def test_every_notebook_of_the_course_has_a_part():
+    parts = pages.part_of((runner.ROOT / "README.md").read_text())
+    assert [p.stem for p in runner.shelf() if p.stem not in parts] == ["glossary"]
+    assert set(parts.values()) == set(pages.PARTS.values())
+
+
+def test_the_page_of_times_shows_slowest_cells_and_what_is_over_its_budget(tmp_path, capsys):
+    slow = code("# wait\nimport time\ntime.sleep(1.2)")
+    path = save(tmp_path / "in" / "00_a.ipynb", new_markdown_cell("# A"), code("1"), slow)
+    course.main(["--folder", str(path.parent), "--out", str(tmp_path / "out")])
+    assert re.search(r"slowest: In \[2\] 1\.\d s # wait", capsys.readouterr().out)
+    (kept,) = json.loads((tmp_path / "out" / "results.json").read_text()).values()
+    assert [cell[0] for cell in kept["slowest"]] == [2] and kept["slowest"][0][1] > 1.2
+    assert "timing" not in path.read_text() and not runner.read(tmp_path / "out" / "00_a.ipynb").cells[2].metadata
+    page = BeautifulSoup((tmp_path / "out" / "timing.html").read_text(), "html.parser")
+    assert page.find("code", string="# wait")
+    target = page.select_one("tbody div a")["href"]
+    assert target.startswith("00_a.html#") and f'id="{target[10:]}"' in (tmp_path / "out" / "00_a.html").read_text()
+    assert 'href="timing.html"' in (tmp_path / "out" / "index.html").read_text()
+
+    def result(seconds, cell, calibration=2.0):
+        return {"seconds": seconds, "calibration": calibration, "peak_mb": 1.0, "error": None}, [[1, cell, "x", "i"]]
+
+    runs = {"00_a.ipynb": result(89, 39), "01_b.ipynb": result(91, 41), "evidence/00_a.ipynb": result(119, 1)}
+    runs |= {"evidence/01_b.ipynb": result(121, 1), "02_c.ipynb": result(999, 999, None)}
+    pages.timing({n: r for n, (r, _) in runs.items()}, {n: c for n, (_, c) in runs.items()}, tmp_path)
+    rows = BeautifulSoup((tmp_path / "timing.html").read_text(), "html.parser").select("tbody tr")
+    red = {row.a.get_text(): [e.get_text().strip() for e in row.select(".failed")] for row in rows}
+    assert red == {"00_a": [], "evidence/00_a": [], "01_b": ["46", "41.0 s"], "evidence/01_b": ["60"], "02_c": []}
+
+
+def test_a_page_is_made_again_only_when_something_changed(two_shelves, tmp_path, capsys, monkeypatch):
+    out, made = tmp_path / "out", []
+    real = pages.convert
+    monkeypatch.setattr(pages, "convert", lambda *a, **k: made.append(a[2]) or real(*a, **k))
+    course.publish(two_shelves, {}, out)
+    assert sorted(made) == ["03_a", "04_b", "evidence/03_a"]
+    course.publish(two_shelves, {}, out)
+    assert len(made) == 3
+    save(two_shelves / "03_a.ipynb", new_markdown_cell("# Lecture\n\nNew words."))
+    course.publish(two_shelves, {}, out)
+    assert made[3:] == ["03_a"] and "New words" in (out / "03_a.html").read_text()
+    save(two_shelves / "04_b.ipynb", new_markdown_cell("# New title"))
+    course.publish(two_shelves, {}, out)
+    assert set(made[4:]) == {"03_a", "04_b"} and "New title" in (out / "03_a.html").read_text()  # its neighbour, too
 
 
 def test_slides_load_only_files_beside_them(tmp_path, capsys):

@@ -3,11 +3,26 @@
 import argparse
 import contextlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pages
-from runner import NOTEBOOKS, ROOT, TIMEOUT, Unreadable, find, jobs, name_of, read, run_all, shelf, writable, write
+from runner import (
+    NOTEBOOKS,
+    ROOT,
+    TIMEOUT,
+    Unreadable,
+    find,
+    jobs,
+    name_of,
+    read,
+    run_all,
+    shelf,
+    slowest,
+    writable,
+    write,
+)
 
 
 def main(arguments=None):
@@ -28,8 +43,14 @@ def main(arguments=None):
     memory = out / "results.json"
     results = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
 
+    slow = calibration()
+
     def done(path, result):
-        results[name_of(path, folder)] = result
+        kept = {"seconds": result["seconds"], "calibration": slow, "calibrated_seconds": None}
+        if slow:
+            kept["calibrated_seconds"] = result["seconds"] / slow
+        kept |= {"peak_mb": result["peak_mb"], "error": result["error"], "slowest": slowest(result)}
+        results[name_of(path, folder)] = kept
         write(memory, json.dumps(results, indent=1))
 
     finished = run_all(paths, lambda p: out / name_of(p, folder), options.jobs, folder, options.timeout, done)
@@ -39,6 +60,16 @@ def main(arguments=None):
     print(f"Read the course in {where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where}")
     if failed:
         sys.exit(f"{len(failed)} of {len(finished)} notebooks failed: {', '.join(failed)}")
+
+
+def calibration():
+    """How many seconds this machine takes for one of the reference machine's; None where that cannot be measured.
+
+    In a process of its own: torch would stay in this one's memory as long as the course runs.
+    """
+    measure = [sys.executable, str(ROOT / "benchmarks" / "calibrate.py"), "--figure"]
+    done = subprocess.run(measure, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return float(done.stdout) if done.returncode == 0 else None
 
 
 def bare(path, folder):
@@ -72,7 +103,7 @@ def publish(folder, results, out):
         except Unreadable as error:
             print(f"  no page of it: {error}")
             continue
-        remark = f"ran in {result.get('seconds', 0):.0f} s" if ran else "not run here, outputs as stored"
+        remark = f"{duration(result['seconds'])} here" if ran and result else "not run here, outputs as stored"
         found[path] = notebook
         rows[name] = {
             **pages.summary(notebook),
@@ -92,9 +123,20 @@ def publish(folder, results, out):
     for path, notebook in found.items():
         name = bare(path, folder)
         links = {key: rows[name].get(key) for key in ("previous", "following", "beside")}
-        write(out / f"{name}.html", pages.convert(made, notebook, name, path.parent, set(rows), **links))
+        target, mark = out / f"{name}.html", pages.mark(notebook, sorted(rows), links)
+        if not (target.exists() and target.read_text(encoding="utf-8").endswith(mark)):
+            write(target, pages.convert(made, notebook, name, path.parent, set(rows), **links) + mark)
     lectures = [{**rows[bare(p, folder)], "evidence": rows.get(f"evidence/{p.stem}")} for p in course if p in found]
-    pages.index(lectures, out)
+    readme = folder.parent / "README.md"
+    parts = pages.part_of(readme.read_text(encoding="utf-8")) if readme.exists() else {}
+    known = {name: result for name, result in results.items() if name.removesuffix(".ipynb") in rows}
+    pages.timing(known, {name: result.get("slowest", []) for name, result in known.items()}, out)
+    pages.index(lectures, out, parts, timing=True)
+
+
+def duration(seconds):
+    """As a reader counts: seconds below two minutes, then minutes."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def _step(rows, name):

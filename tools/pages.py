@@ -4,7 +4,9 @@ Formulas are drawn by one file of MathJax and slides by reveal.js; both lie in P
 pages. MathJax's SVG output, because its letters are drawn, not fetched: some browsers refuse fonts on file:// pages.
 """
 
+import hashlib
 import html
+import json
 import posixpath
 import re
 import shutil
@@ -19,12 +21,13 @@ from nbconvert.filters import markdown2html
 from runner import EVIDENCE, WIDGET, describe_images, first_heading, tags, write
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+MATHJAX = "mathjax/tex-svg-full.js"
 NO_CDN = dict(
     require_js_url="",
     jquery_url="",
     mermaid_js_url="",
     mermaid_layout_elk_js_url="",
-    mathjax_url="mathjax/tex-svg-full.js",
+    mathjax_url=MATHJAX,
 )
 
 
@@ -107,6 +110,16 @@ def convert(made, notebook, name, folder, pages=None, **more):
     return made.from_notebook_node(prepare(notebook, name, pages), resources=resources)[0]
 
 
+def mark(*made_of):
+    """A comment for the end of a page that changes with what the page is made of, so that only changed pages are made.
+
+    A second's work each, and more on a slow machine.
+    """
+    templates = [Path(__file__), *sorted(path for path in TEMPLATES.rglob("*") if path.is_file())]
+    parts = [path.read_bytes() for path in templates] + [json.dumps(made_of, sort_keys=True, default=str).encode()]
+    return f"\n<!-- made of {hashlib.sha256(b'|'.join(parts)).hexdigest()[:16]} -->\n"
+
+
 def without_checks(notebook):
     """For slides: without the cells tagged `check`. Where one began a slide, the next cell begins it."""
     kept, begins = [], None
@@ -125,30 +138,111 @@ def without_checks(notebook):
 
 
 def summary(notebook):
-    """Title, promise and minutes of a notebook, as its first cell gives them.
+    """Title, promise and thumbnail of a notebook: what its first cell says, and its figure as PNG in base64.
 
-    The promise is the paragraph that begins with "**The promise.**", or else the first one that is not a quotation.
+    The promise is the paragraph that begins with "**The promise.**", or else the first one that is not a quotation. The
+    thumbnail is the figure of the cell tagged `thumbnail`, or else the first one.
     """
     text = notebook.cells[0].source if notebook.cells and notebook.cells[0].cell_type == "markdown" else ""
     paragraphs = [p.strip() for p in re.split(r"\n\s*\n", re.split(r"^#\s.*$", text, maxsplit=1, flags=re.M)[-1])]
     plain = [p for p in paragraphs if p and not re.match(r"[#>|]|[-*] ", p)]
     label = re.compile(r"\*\*The promise[.:]\*\*\s*", re.IGNORECASE)
     promise = next((p for p in plain if label.match(p)), plain[0] if plain else "")
-    minutes = re.search(r"(\d+)(?:\s*(?:–|-|to)\s*\d+)?\s*min", text)
     return {
         "title": first_heading(notebook),
         "promise": markdown2html(label.sub("", promise)).strip(),
-        "minutes": minutes.group(1) if minutes else "",
+        "thumbnail": thumbnail(notebook),
     }
 
 
-def index(rows, folder, template="index.html.j2"):
-    """Write index.html: rows are dictionaries with title, promise, minutes, page, notebook and remark."""
+def thumbnail(notebook):
+    cells = [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+    figures = [(cell, o.data["image/png"]) for cell, o in cells if "image/png" in o.get("data", {})]
+    chosen = [figure for cell, figure in figures if "thumbnail" in tags(cell)] or [figure for _, figure in figures]
+    return chosen[0].replace("\n", "") if chosen else ""
+
+
+def render(template, **known):
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
+    return environment.get_template(template).render(**known)
+
+
+def index(rows, folder, parts=None, timing=False):
+    """Write index.html: rows are dictionaries with title, promise, thumbnail, page, notebook, remark and evidence.
+
+    `parts` has the part of the course that each page belongs to, as `part_of` finds it; a page without one goes last.
+    """
     for row in rows:
         row["title"] = row["title"] or html.escape(row["page"])
-    text = environment.get_template(template).render(rows=rows, math_js=NO_CDN["mathjax_url"])
-    write(Path(folder) / "index.html", text)
+    labels = [(parts or {}).get(Path(row["page"]).stem, "") for row in rows]
+    # Parts in the order in which they begin; what belongs to none, such as a glossary, comes behind them.
+    order = sorted(dict.fromkeys(labels), key=lambda label: not label)
+    groups = [(label, [row for row, own in zip(rows, labels, strict=True) if own == label]) for label in order]
+    if len(groups) > 1:
+        groups = [(label or "To look things up", rows) for label, rows in groups]
+    write(Path(folder) / "index.html", render("index.html.j2", parts=groups, timing=timing, math_js=MATHJAX))
+
+
+PARTS = {
+    "": "Start",
+    "I": "I · Predict the next pixel",
+    "II": "II · Encode and decode",
+    "III": "III · Play a game",
+    "IV": "IV · Face to face",
+}
+
+
+def part_of(readme):
+    """The part of each notebook as the README's table tells it: a Roman number stands where a part begins."""
+    parts, part = {}, ""
+    for number, name in re.findall(r"^\|\s*(?:\*\*([IVX]+)\*\*)?\s*\|\s*\[?(\d\d_\w+)", readme, re.M):
+        part = number or part
+        parts[name] = PARTS.get(part, part)
+    return parts
+
+
+BUDGETS = {"course": 45, "evidence": 60, "cell": 20}  # calibrated seconds
+
+
+def timing(results, cells, folder):
+    """Write timing.html, in the order of the course.
+
+    `results` are those of the runs by name, `cells` their slowest cells: name -> (number, seconds, first line, id).
+    """
+    rows = []
+    for name, result in sorted(results.items(), key=lambda item: (item[0].rpartition("/")[2], item[0])):
+        slow = result.get("calibration")
+        calibrated = result["seconds"] / slow if slow else None
+        shelf = "evidence" if name.startswith(f"{EVIDENCE}/") else "course"
+        rows.append(
+            {
+                "name": name.removesuffix(".ipynb"),
+                "page": name.removesuffix(".ipynb") + ".html",
+                "seconds": result["seconds"],
+                "calibrated": calibrated,
+                "over": calibrated is not None and calibrated > BUDGETS[shelf],
+                "peak_mb": result["peak_mb"],
+                "failed": bool(result["error"]),
+                "shelf": shelf,
+                "cells": [
+                    {
+                        "number": number,
+                        "seconds": seconds,
+                        "line": line,
+                        "id": where,
+                        "over": bool(slow) and seconds / slow > BUDGETS["cell"],
+                    }
+                    for number, seconds, line, where in cells.get(name, [])
+                ],
+            }
+        )
+    totals = []
+    for shelf, label in (("course", "the course"), ("evidence", "its evidence")):
+        own = [row for row in rows if row["shelf"] == shelf]
+        known = [row["calibrated"] for row in own if row["calibrated"] is not None]
+        seconds = sum(row["seconds"] for row in own)
+        totals += [{"name": label, "seconds": seconds, "calibrated": sum(known) if known else None}] * bool(own)
+    write(Path(folder) / "timing.html", render("timing.html.j2", rows=rows, totals=totals, budgets=BUDGETS))
 
 
 def remove_stale(folder, keep):

@@ -218,8 +218,8 @@ def clean_environment(home):
 def run(path, out, timeout=TIMEOUT, name=None):
     """Execute one notebook in a fresh process, in its own folder; the executed copy goes to `out`.
 
-    Returns a dictionary: name, seconds, peak_mb, cells (number, seconds and first line of each), and error, which is
-    None or a dictionary with cell, message and source.
+    Returns a dictionary: name, seconds, peak_mb, cells (number, seconds, first line and id of each), and error, which
+    is None or a dictionary with cell, message and source.
     """
     path, out, name = Path(path), Path(out), name or Path(path).name
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -273,7 +273,7 @@ def run_all(paths, out_of, jobs=2, folder=NOTEBOOKS, timeout=TIMEOUT, done=lambd
                 if result["error"]:
                     tqdm.write(describe(result), file=sys.stdout)
                 elif slow := slowest(result, 3):
-                    said = [f"In [{number}] {seconds:.1f} s {line[:40]}" for number, seconds, line in slow]
+                    said = [f"In [{number}] {seconds:.1f} s {line[:40]}" for number, seconds, line, _ in slow]
                     tqdm.write("    slowest: " + " · ".join(said), file=sys.stdout)
                 sys.stdout.flush()
                 bar.update()
@@ -289,7 +289,7 @@ def run_all(paths, out_of, jobs=2, folder=NOTEBOOKS, timeout=TIMEOUT, done=lambd
 
 
 def slowest(result, count=5, least=0.5):
-    """The slowest cells of a result: number, seconds and first line; none that took less than `least` seconds."""
+    """The slowest cells of a result: number, seconds, first line, id; none that took less than `least` seconds."""
     cells = [cell for cell in result.get("cells", []) if cell[1] >= least]
     return sorted(cells, key=lambda cell: -cell[1])[:count]
 
@@ -310,7 +310,7 @@ class _Ended(Exception):
 def execute(notebook, folder, timeout=TIMEOUT, cells=None):
     """Run all cells of the notebook, in place. Returns None or the error as a dictionary.
 
-    To the list `cells` it adds number, seconds and first line of every code cell that ran.
+    To the list `cells` it adds number, seconds, first line and id of every code cell that ran.
     """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -326,7 +326,7 @@ def execute(notebook, folder, timeout=TIMEOUT, cells=None):
 
     def ended(cell, cell_index, execute_reply):
         if cells is not None:
-            cells.append([at["cell"], time.perf_counter() - begun[0], _first_line(cell.source.strip())])
+            cells.append([at["cell"], time.perf_counter() - begun[0], _first_line(cell.source.strip()), cell.get("id")])
         if any(part.get("source") == "ask_exit" for part in execute_reply["content"].get("payload", [])):
             raise _Ended
 

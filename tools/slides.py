@@ -25,10 +25,12 @@ def main(arguments=None):
     pages.copy_reveal(options.out)
     shown = {path.stem for path in notebooks}
     for path, notebook in notebooks.items():
-        rows.append({**pages.summary(notebook), "page": f"{path.stem}.html", "notebook": "", "remark": ""})
+        rows.append({**pages.summary(notebook), "page": f"{path.stem}.html"})
         text = pages.convert(made, pages.without_checks(notebook), path.stem, path.parent, shown)
         write(options.out / f"{path.stem}.html", text)
-    pages.index(rows, options.out)
+    readme = options.folder.parent / "README.md"
+    parts = pages.part_of(readme.read_text(encoding="utf-8")) if readme.exists() else {}
+    pages.index(rows, options.out, parts)
     print(f"Open {options.out / 'index.html'} in a browser; in a talk, S shows the speaker's notes.")
 
 
