@@ -2,18 +2,29 @@
 
 import math
 import operator
+import reprlib
 
+import numpy as np
+import torch
 from torch import Tensor
+
+_LONGEST = 120  # characters of a value in a message
+_SLACK = 1e-5  # of the unit interval: what rounding adds to a grey level
 
 
 def whole(name: str, value: int, least: int = 1) -> int:
-    """Return `value` as an int if it is a whole number (NumPy's too, no bool) of at least `least`, else ValueError."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or number < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    """Return `value` as an int if it is a whole number of at least `least`, else raise ValueError.
+
+    NumPy's integers and integer tensors without dimensions are whole numbers too; no kind of bool is one.
+    """
+    number = value if type(value) is int else None  # most are, and compiled code can follow no further
+    if number is None and not _is_bool(value) and not getattr(value, "ndim", 0):  # no (1,), which torch would take
+        try:
+            number = operator.index(value)
+        except (TypeError, RuntimeError):  # RuntimeError: a tensor on the meta device has no value
+            pass
+    if number is None or number < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {describe(value)}")
     return number
 
 
@@ -25,21 +36,39 @@ def sizes(name: str, value: object, *, length: int | None = None, least: int = 1
             return numbers
     except (TypeError, ValueError):
         pass
-    raise ValueError(f"{name} must be {want or 'a tuple of whole numbers above 0'}, got {value!r}")
+    raise ValueError(f"{name} must be {want or 'a tuple of whole numbers above 0'}, got {describe(value)}")
+
+
+def number(value: object) -> float:
+    """Return `value` as a float if it is a real number, else NaN, which no comparison lets through.
+
+    NumPy's numbers and real tensors without dimensions are numbers too; no kind of bool is one.
+    """
+    numeric = isinstance(value, int | float | np.integer | np.floating)
+    if isinstance(value, Tensor):
+        numeric = not value.is_complex() and not value.is_meta
+    elif isinstance(value, np.ndarray):
+        numeric = value.dtype.kind in "iuf"
+    if _is_bool(value) or not numeric or getattr(value, "ndim", 0):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond 1e308
+        return math.nan
 
 
 def positive(name: str, value: float) -> float:
     """Return `value` as a float if it is a finite number above 0, else raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
-    return float(value)
+    if not 0 < number(value) < math.inf:
+        raise ValueError(f"{name} must be a finite number above 0, got {describe(value)}")
+    return number(value)
 
 
 def share(name: str, value: float) -> float:
     """Return `value` as a float if it is a number from 0 up to, not including, 1, else raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise ValueError(f"{name} must be a number from 0 up to, not including, 1, got {value!r}")
-    return float(value)
+    if not 0 <= number(value) < 1:
+        raise ValueError(f"{name} must be a number from 0 up to, not including, 1, got {describe(value)}")
+    return number(value)
 
 
 def image_shape(name: str, shape: tuple[int, int, int], channels: int) -> tuple[int, int, int]:
@@ -47,8 +76,20 @@ def image_shape(name: str, shape: tuple[int, int, int], channels: int) -> tuple[
     want = f"({channels}, height, width) in whole numbers above 0"
     sides = sizes(name, shape, length=3, want=want)
     if sides[0] != channels:
-        raise ValueError(f"{name} must be {want}, got {shape!r}")
+        raise ValueError(f"{name} must be {want}, got {describe(shape)}")
     return sides
+
+
+def tensor(name: str, value: object, dtype: torch.dtype | None, device: torch.device | str | None = None) -> Tensor:
+    """Return numbers as a tensor, else raise ValueError: a tensor where it lies, others on the CPU, unless told where.
+
+    torch's default device is for what somebody wants there, and not for a constant.
+    """
+    where = device or (value.device if isinstance(value, Tensor) else "cpu")
+    try:
+        return torch.as_tensor(value, dtype=dtype, device=where)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ValueError(f"{name} must be numbers, got {describe(value)}") from None
 
 
 def images(name: str, x: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -59,6 +100,57 @@ def images(name: str, x: Tensor, shape: tuple[int, int, int]) -> Tensor:
     return x
 
 
+def unit(name: str, x: Tensor) -> Tensor:
+    """Return `x` if all its values lie in [0, 1], up to rounding, else raise ValueError; NaN lies nowhere."""
+    if not x.numel():
+        return x
+    low, high = (bound.item() for bound in x.detach().aminmax())
+    if not -_SLACK <= low <= high <= 1 + _SLACK:
+        raise ValueError(f"{name} must hold values in [0, 1], got some from {low:.4g} to {high:.4g}")
+    return x
+
+
+def greys(name: str, x: Tensor) -> Tensor:
+    """Return `x` if its values are on the scale of [0, 1], else raise ValueError.
+
+    Generated pictures may leave the interval, and are to be measured as they are. But if more than a tenth of all
+    values lie more than a tenth outside, these are pictures on another scale: 0 … 255, or -1 … 1.
+    """
+    if not on_scale(x):
+        low, high = (bound.item() for bound in x.detach().aminmax())
+        raise ValueError(f"{name} must be pictures with values in [0, 1], got values from {low:.4g} to {high:.4g}")
+    return x
+
+
+def on_scale(x: Tensor) -> bool:
+    """Whether pictures are on the scale of [0, 1], as ``greys`` has it."""
+    return not x.numel() or ((x < -0.1) | (x > 1.1)).double().mean().item() <= 0.1
+
+
 def describe(x: object) -> str:
-    """Say in a few words what `x` is, without printing a whole tensor into an error message."""
-    return f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, Tensor) else repr(x)[:80]
+    """Say in a few words, and on one line, what `x` is; no message prints a whole tensor or a long list."""
+    text = _SHORT.repr(x)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+class _Short(reprlib.Repr):
+    """As ``repr``, but arrays by type and shape, and of everything long only the ends."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxlong = self.maxstring = self.maxother = 80  # characters
+        self.maxtuple = self.maxlist = 8
+
+    def repr1(self, x: object, level: int) -> str:
+        if isinstance(x, Tensor) and not (x.ndim == 0 and x.device.type == "cpu"):
+            return f"{x.dtype} of shape {tuple(x.shape)}"
+        if isinstance(x, np.ndarray) and x.ndim:
+            return f"numpy {x.dtype} of shape {x.shape}"
+        return " ".join(super().repr1(x, level).split())
+
+
+_SHORT = _Short()
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) in (torch.bool, np.dtype(bool))

@@ -19,6 +19,7 @@ al., arXiv 1611.04076 (least squares); Arjovsky et al., arXiv 1701.07875 (Wasser
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import torch
 import torch.nn.functional as F
@@ -34,18 +35,44 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class Objective:
     """What each player minimises: functions of (real_logits, fake_logits) to a scalar.
 
+    Each gets logits (B,), one a sample. Both raise a ValueError where the two shapes differ in more than B, as (B, 1)
+    and (B,) do: their difference would be a table of B × B, and its mean a number that means nothing.
+
     Attributes:
         discriminator: its loss.
-        generator: its loss; most look only at the fake logits.
+        generator: its loss; most look only at the fake logits, and take None for the real ones.
     """
 
     discriminator: Loss
     generator: Loss
 
+    def __post_init__(self):
+        for player in ("discriminator", "generator"):
+            object.__setattr__(self, player, _of_one_shape(getattr(self, player)))
+
+
+def _of_one_shape(loss: Loss) -> Loss:
+    @wraps(loss)
+    def checked(real: Tensor, fake: Tensor) -> Tensor:
+        if real is not None and (real.ndim != fake.ndim or real.shape[1:] != fake.shape[1:]):
+            shapes = f"{tuple(real.shape)} and {tuple(fake.shape)}"
+            raise ValueError(f"real and fake must be logits of one shape, got {shapes}")
+        return loss(real, fake)
+
+    return checked
+
 
 def _cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
     """-E log D(real) - E log(1 - D(fake)), of logits: log(sigmoid(r)) written as itself would be -inf at r = -120."""
     return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def _lead(real: Tensor, fake: Tensor) -> Tensor:
+    """By how much each real logit is above the fake one beside it; here they come in pairs, as many of both."""
+    if real is None or real.shape != fake.shape:
+        shapes = f"{None if real is None else tuple(real.shape)} and {tuple(fake.shape)}"
+        raise ValueError(f"real and fake must be logits of one shape, one real for each fake, got {shapes}")
+    return real - fake
 
 
 def least_squares(a: float = -1.0, b: float = 1.0, c: float = 0.0) -> Objective:
@@ -79,8 +106,8 @@ OBJECTIVES: dict[str, Objective] = {
         lambda real, fake: -fake.mean(),
     ),
     "relativistic": Objective(
-        lambda real, fake: F.softplus(fake - real).mean(),
-        lambda real, fake: F.softplus(real - fake).mean(),
+        lambda real, fake: F.softplus(-_lead(real, fake)).mean(),
+        lambda real, fake: F.softplus(_lead(real, fake)).mean(),
     ),
 }
 

@@ -92,3 +92,15 @@ def test_samples_of_different_sizes_and_a_width_of_zero_are_refused():
     p, q = pairs()
     with pytest.raises(ValueError, match="width must be a finite number above 0"):
         wasserstein_grid(p, q, 0.0)
+
+
+@pytest.mark.parametrize("bad", [[0.5, 0.6], [1.5, -0.5], [0.5, math.nan], [0.0, 0.0]])
+@pytest.mark.parametrize("row", [0, 1, 2])
+def test_one_bad_row_of_a_batch_is_refused(row, bad):
+    good = torch.full((3, 2), 0.5)
+    wrong = good.clone()
+    wrong[row] = torch.tensor(bad)
+    for divergence in (kl, jsd, total_variation, pearson, lambda p, q: wasserstein_grid(p, q, 1.0)):
+        for name, pair in (("p", (wrong, good)), ("q", (good, wrong))):
+            with pytest.raises(ValueError, match=f"^{name} must hold probabilities that sum to 1"):
+                divergence(*pair)

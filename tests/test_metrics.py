@@ -7,7 +7,7 @@ import statistics
 import pytest
 import torch
 
-from course_utils.data import grid, moon, moon_phases, ring
+from course_utils.data import grid, moon, moon_phases, nearest_moon, ring
 from course_utils.metrics import (
     MOON_LIMIT,
     active_units,
@@ -247,8 +247,31 @@ def test_bad_walks_are_refused(change, message):
 
 @pytest.mark.parametrize("limit", [0, -1.0, math.nan, math.inf, "0.1"])
 def test_a_limit_that_is_none_is_refused(limit):
-    with pytest.raises(ValueError, match="^limit must be a finite number above 0"):
-        is_moon(moon(0.5), limit)
+    for measure in (is_moon, moon_scores, phases_found):
+        with pytest.raises(ValueError, match="^limit must be a finite number above 0"):
+            measure(moon(0.5), limit)
+
+
+# ---- pictures on another scale --------------------------------------------------------------------------------------
+
+SCALES = {"0 to 255": lambda x: 255 * x, "-1 to 1": lambda x: 2 * x - 1, "levels 0 to 16": lambda x: 16 * x}
+each_scale = pytest.mark.parametrize("change", SCALES.values(), ids=SCALES)
+
+
+@each_scale
+def test_moons_on_another_scale_are_refused(change):
+    x = change(moon(torch.arange(8) / 8))
+    walk = dict(start=x.flatten(1)[:2], end=x.flatten(1)[:2], phases=QUARTERS[:2])
+    for call in (nearest_moon, is_moon, moon_scores, phases_found, lambda x: moon_walk(pixels, **walk)):
+        with pytest.raises(ValueError, match=r"^x must be pictures with values in \[0, 1\]"):
+            call(x)
+
+
+@each_scale
+def test_sharpness_does_not_depend_on_the_scale(change):
+    x, reference = noise(4, 1, 8, 8), noise(4, 1, 8, 8, seed=1) ** 3
+    assert sharpness(change(x), change(reference)) == pytest.approx(sharpness(x, reference), rel=1e-5)
+    assert sharpness(change(x), reference) == pytest.approx(sharpness(x, reference), rel=1e-5)
 
 
 # ---- latent codes ---------------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """Two sets compared by neighbours: against loops, and for sets whose answer is known."""
 
 import math
+import warnings
 
 import pytest
 import torch
 
-from course_utils.metrics import coverage, precision_recall, told_apart
+from course_utils.metrics import coverage, memorisation, nearest, parzen_log_likelihood, precision_recall, told_apart
+from course_utils.metrics._sets import need_set
 
 
 def pictures(n, seed, shift=0.0):
@@ -133,3 +135,41 @@ def test_as_many_pictures_as_neighbours_are_too_few():
     for measure in (precision_recall, coverage):
         with pytest.raises(ValueError, match="^k must be a whole number of at least 1"):
             measure(four, four, k=0)
+
+
+@pytest.mark.parametrize("change", [lambda x: 255 * x, lambda x: 2 * x - 1], ids=["0 to 255", "-1 to 1"])
+def test_pictures_on_two_scales_are_refused_and_on_one_scale_whatever_it_is_they_are_not(change):
+    a, b, c = (torch.rand(30, 1, 4, 4, generator=torch.Generator().manual_seed(seed)) for seed in range(3))
+
+    def parzen(x, samples):
+        return parzen_log_likelihood(x, samples, std=0.3)
+
+    for measure in (told_apart, precision_recall, coverage, nearest, parzen):
+        for pair in ((a, change(b)), (change(a), b)):
+            with pytest.raises(
+                ValueError, match=r"must be pictures on the scale of \w+, whose values go from .*, got "
+            ):
+                measure(*pair)
+        (
+            measure(a, b + 0.05),
+            measure(a.flatten(1), change(b).flatten(1)),
+        )  # a generator may overshoot; these are features
+    for measure in (told_apart, precision_recall, coverage):
+        assert measure(change(a), change(b)) == measure(a, b)
+    with pytest.raises(ValueError, match="^held_out must be pictures on the scale of samples"):
+        memorisation(a, b, change(c))
+    with pytest.raises(ValueError, match="^train must be pictures on the scale of samples"):
+        memorisation(a, change(b), c)
+
+
+def test_no_gradient_flows_back_through_a_comparison_and_none_is_needed():
+    a, b = (pictures(12, seed).requires_grad_() for seed in (0, 1))
+    x = need_set("a", a)
+    assert not x.requires_grad and x.dtype == torch.float64 and torch.equal(x, a.detach().flatten(1).double())
+    assert not nearest(a, b).distance.requires_grad
+    assert not parzen_log_likelihood(a, b, 0.5).requires_grad
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a tensor with a gradient turned into a number is a warning
+        expected = precision_recall(a.detach(), b.detach()), coverage(a.detach(), b.detach())
+        assert (precision_recall(a, b), coverage(a, b)) == expected
+        assert told_apart(a, b) == told_apart(a.detach(), b.detach())

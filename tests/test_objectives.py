@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from course_utils.divergences import pearson
-from course_utils.objectives import OBJECTIVES, clip_weights_, gradient_penalty, least_squares, r1_penalty
+from course_utils.objectives import OBJECTIVES, Objective, clip_weights_, gradient_penalty, least_squares, r1_penalty
 
 NAMES = ["minimax", "non_saturating", "maximum_likelihood", "least_squares", "wasserstein", "hinge", "relativistic"]
 
@@ -215,3 +215,49 @@ def test_what_cannot_be_penalised_is_refused():
         gradient_penalty(linear(torch.ones(3)), x, x[:3])
     with pytest.raises(ValueError, match="limit must be a finite number above 0"):
         clip_weights_(with_norm, 0.0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_of_unequal_shapes_are_refused(name):
+    """(B, 1) beside (B,) broadcasts to a table of B × B: for a relativistic game another number, and no error."""
+    r, f = logits(6)
+    column = r[:, None]
+    for loss in (OBJECTIVES[name].discriminator, OBJECTIVES[name].generator):
+        for pair in ((column, f), (r, f[:, None]), (r[0], f), (r, f[0]), (r.view(2, 3), f.view(3, 2))):
+            with pytest.raises(ValueError, match="^real and fake must be logits of one shape, "):
+                loss(*pair)
+        torch.testing.assert_close(loss(column, f[:, None]), loss(r, f))  # alike, they are as good as (B,)
+        torch.testing.assert_close(loss(r[0], f[0]), loss(r[:1], f[:1]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_numbers_of_real_and_fake_may_differ_only_where_they_are_no_pairs(name):
+    r, f = logits(6)
+    for loss in (OBJECTIVES[name].discriminator, OBJECTIVES[name].generator):
+        if name == "relativistic":
+            with pytest.raises(ValueError, match=r"one real for each fake, got \(6,\) and \(4,\)"):
+                loss(r, f[:4])
+            with pytest.raises(ValueError, match=r"one real for each fake, got \(1,\) and \(4,\)"):
+                loss(r[:1], f[:4])
+        else:
+            torch.testing.assert_close(loss(r, f[:4]), loss(r, f[:4].repeat(3)))  # means, each over its own samples
+
+
+def test_a_generator_that_looks_at_fake_logits_alone_takes_none_for_the_real_ones():
+    _, f = logits(6)
+    for name in NAMES:
+        if name == "relativistic":
+            with pytest.raises(ValueError, match=r"one real for each fake, got None and \(6,\)"):
+                OBJECTIVES[name].generator(None, f)
+        else:
+            torch.testing.assert_close(OBJECTIVES[name].generator(None, f), OBJECTIVES[name].generator(f, f))
+
+
+def test_a_game_of_ones_own_is_guarded_too():
+    own = Objective(lambda real, fake: (fake - real).mean(), lambda real, fake: -fake.mean())
+    r, f = logits(6)
+    torch.testing.assert_close(own.discriminator(r, f), (f - r).mean())
+    with pytest.raises(ValueError, match=r"logits of one shape, got \(6, 1\) and \(6,\)"):
+        own.discriminator(r[:, None], f)
+    with pytest.raises(ValueError, match=r"logits of one shape, got \(6, 1\) and \(6,\)"):
+        least_squares().discriminator(r[:, None], f)

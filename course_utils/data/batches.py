@@ -64,10 +64,12 @@ def batches(
         raise ValueError(f"x must be a tensor (N, …) or a tuple of them, got {_check.describe(x)}")
     lengths = {len(part) for part in parts}
     if len(lengths) != 1 or 0 in lengths:
-        raise ValueError(f"x must hold one or more images, as many in each part, but its lengths are {sorted(lengths)}")
-    _check.whole("batch_size", batch_size)
+        got = _check.describe(sorted(lengths))
+        raise ValueError(f"x must hold one or more images, as many in each part, but its lengths are {got}")
+    batch_size = _check.whole("batch_size", batch_size)
     if steps is not None and epochs is not None:
-        raise ValueError(f"steps or epochs must be given, not both, but steps was {steps} and epochs {epochs}")
+        given = f"steps was {_check.describe(steps)} and epochs {_check.describe(epochs)}"
+        raise ValueError(f"steps or epochs must be given, not both, but {given}")
     if steps is None:
         steps = _check.whole("epochs", 1 if epochs is None else epochs) * -(-len(parts[0]) // batch_size)
     return Batches(x, batch_size, _check.whole("steps", steps), generator)

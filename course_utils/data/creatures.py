@@ -32,7 +32,9 @@ _HEX = (
     "4cf", "17b",  # 12, 13 blue
     "c5f", "72a",  # 14, 15 purple
 )  # fmt: skip
-PALETTE = torch.tensor([[int(digit, 16) for digit in colour] for colour in _HEX]) / (LEVELS - 1)  # float32 (16, 3)
+# float32 (16, 3); what is drawn lies on the CPU, whatever torch's default device and type are
+PALETTE = torch.tensor([[int(c, 16) for c in colour] for colour in _HEX], dtype=torch.float32, device="cpu")
+PALETTE /= LEVELS - 1
 BACKGROUND, OUTLINE, WHITE, PINK, FIRST_HUE = range(5)
 HUES = 6
 _ORANGE, _YELLOW = 6, 8
@@ -58,22 +60,24 @@ def creatures(n: int = 2_000, seed: int = 0, *, lit: bool = False) -> Images:
     Raises:
         ValueError: n < 10, or seed is not a whole number.
     """
-    sizes = split_sizes(n)
+    n, sizes = _check.whole("n", n), split_sizes(n)
     generator = torch.Generator().manual_seed(_check.whole("seed", seed, least=0))
     tokens, kind = draw_tokens(n, generator)
     x = from_tokens(tokens, PALETTE)
     if not lit:
         return split_images("creatures", x, kind, sizes, levels=LEVELS, palette=PALETTE)
-    x = torch.where((tokens > OUTLINE)[:, None], _under_a_lamp(x, generator), x)
+    with torch.device("cpu"):
+        x = torch.where((tokens > OUTLINE)[:, None], _under_a_lamp(x, generator), x)
     return split_images("lit creatures", x, kind, sizes, levels=LEVELS)
 
 
 def draw_tokens(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Draw n creatures as palette tokens: int64 (n, 16, 16) in 0 … 15, and their kinds (n,)."""
-    traits = _Traits.draw(n, generator)
-    half = torch.zeros(n, 16, 8, dtype=torch.int64)
-    for part in (_extras, _limbs, _body, _belly, _eyes, _mouth):
-        part(half, traits)
+    with torch.device("cpu"):
+        traits = _Traits.draw(n, generator)
+        half = torch.zeros(n, 16, 8, dtype=torch.int64)
+        for part in (_extras, _limbs, _body, _belly, _eyes, _mouth):
+            part(half, traits)
     whole = torch.cat([half.flip(2), half], dim=2)  # mirror axis between columns 7 and 8
     return _outlined(whole), traits.kind
 
@@ -108,9 +112,9 @@ class _Traits:
             kind=kind,
             hue=FIRST_HUE + 2 * hue,
             accent=FIRST_HUE + 2 * accent,
-            width=4 + 0.5 * one_of(1, 2, 2, 1),
-            height=3.6 + 0.5 * one_of(1, 2, 1),
-            middle=torch.full((n, 1, 1), 9.0),
+            width=4 + 0.5 * one_of(1, 2, 2, 1).float(),
+            height=3.6 + 0.5 * one_of(1, 2, 1).float(),
+            middle=torch.full((n, 1, 1), 9.0, dtype=torch.float32),
             belly=one_of(2, 3, 1.5, 1.5),
             eyes=one_of(4, 3, 1),
             mouth=one_of(3, 2, 2, 1),
@@ -125,8 +129,8 @@ class _Traits:
 
 
 # Positions on the right half: X is the distance from the mirror axis and Y the distance from the top, in pixels.
-_X = torch.arange(8).view(1, 1, 8) + 0.5
-_Y = torch.arange(16).view(1, 16, 1) + 0.5
+_X = torch.arange(8, dtype=torch.float32, device="cpu").view(1, 1, 8) + 0.5
+_Y = torch.arange(16, dtype=torch.float32, device="cpu").view(1, 16, 1) + 0.5
 
 
 def _paint(half: Tensor, where: Tensor, token: Tensor | int) -> None:
@@ -179,7 +183,7 @@ def _extras(half: Tensor, t: _Traits) -> None:
     bird = t.is_a(_BIRD)
     _paint(half, bird & _box(0, 1, top - 1.6 - 0.5 * long, top + 1), t.accent)
     _paint(half, bird & _box(1, 2, top - 0.6, top + 1), t.accent)
-    lift = torch.where(t.pose == 1, -1.6, 0.8)
+    lift = torch.where(t.pose == 1, -1.6, 0.8).float()
     _paint(half, bird & _ellipse(t.width + 0.3, t.middle + lift, 1.9, 2.4), t.accent)
 
 
@@ -277,9 +281,9 @@ def _under_a_lamp(x: Tensor, generator: torch.Generator) -> Tensor:
     """
 
     def between(low: float, high: float, channels: int = 1) -> Tensor:
-        return low + (high - low) * torch.rand(len(x), channels, 1, 1, generator=generator)
+        return low + (high - low) * torch.rand(len(x), channels, 1, 1, generator=generator, dtype=x.dtype)
 
-    side = torch.linspace(-1, 1, 16)
+    side = torch.linspace(-1, 1, 16, dtype=x.dtype)
     brightness, tint = between(0.7, 1.05), between(0.88, 1.12, channels=3)
     angle, fade = between(-math.pi / 2, math.pi / 2), between(0, 0.35)
     shade = 1 + fade * (angle.sin() * side.view(1, 1, 1, 16) - angle.cos() * side.view(1, 1, 16, 1))

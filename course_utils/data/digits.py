@@ -48,13 +48,15 @@ def redraw_digits(x: Tensor, share: float = 1.0, generator: torch.Generator | No
     Source of the making of the set: Alpaydin, Kaynak, UCI 1998.
     """
     _check.images("x", x, (1, 8, 8))
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-        raise ValueError(f"share must be a number from 0 to 1, got {share!r}")
-    turn = torch.eye(2, 3) + 0.12 * torch.randn(len(x), 2, 3, generator=generator)
+    if not 0 <= _check.number(share) <= 1:
+        raise ValueError(f"share must be a number from 0 to 1, got {_check.describe(share)}")
+    # Drawn as float32 on the generator's device: the same pictures wherever x lies, whatever torch's defaults are.
+    of = {"dtype": torch.float32, "device": generator.device if generator is not None else "cpu"}
+    turn = torch.eye(2, 3, **of) + 0.12 * torch.randn(len(x), 2, 3, generator=generator, **of)
     grid = F.affine_grid(turn.to(x), (len(x), 1, 32, 32), align_corners=False)
     ink = F.grid_sample(x, grid, mode="bicubic", align_corners=False)
-    pen = 0.1 * torch.randn(len(x), 1, 1, 1, generator=generator).to(x)  # thicker or thinner
+    pen = 0.1 * torch.randn(len(x), 1, 1, 1, generator=generator, **of).to(x)  # thicker or thinner
     ink = (2.5 * (ink - 0.5 + pen) + 0.5).clamp(0, 1)
     again = (F.avg_pool2d(ink, 4) * (LEVELS - 1)).round() / (LEVELS - 1)
-    chosen = torch.rand(len(x), 1, 1, 1, generator=generator).to(x) < share
+    chosen = torch.rand(len(x), 1, 1, 1, generator=generator, **of).to(x) < _check.number(share)
     return torch.where(chosen, again, x)

@@ -35,7 +35,7 @@ class Images:
     palette: Tensor | None = None
 
     def __post_init__(self):
-        _check.whole("levels", self.levels, least=2)
+        object.__setattr__(self, "levels", _check.whole("levels", self.levels, least=2))
         for split in ("train", "valid", "test"):
             x, labels = getattr(self, split), getattr(self, f"{split}_labels")
             if not isinstance(x, Tensor) or x.dtype != torch.float32 or x.ndim != 4:
@@ -105,7 +105,7 @@ def split_sizes(n: int) -> tuple[int, int, int]:
     Raises:
         ValueError: n < 10.
     """
-    _check.whole("n", n, least=10)
+    n = _check.whole("n", n, least=10)
     held_out = n // 10
     return n - 2 * held_out, held_out, held_out
 

@@ -40,7 +40,7 @@ class Mesh:
 
     Args:
         shape: (1, H, W) of the images.
-        table: float64 (16,), p(pixel = 1) indexed by 8·left + 4·upper left + 2·upper + upper right; outside = 0.
+        table: float64 (16,) on the CPU, p(pixel = 1) by 8·left + 4·upper left + 2·upper + upper right; outside = 0.
 
     Raises:
         ValueError: shape is not (1, H, W), or table is not 16 probabilities strictly between 0 and 1.
@@ -50,9 +50,10 @@ class Mesh:
     table: Tensor
 
     def __post_init__(self):
-        table = torch.as_tensor(self.table, dtype=torch.float64)
+        table = _check.tensor("table", self.table, torch.float64, "cpu")  # not every device has float64
         if table.shape != (16,) or not ((table > 0) & (table < 1)).all():
-            raise ValueError(f"table must be 16 probabilities strictly between 0 and 1, got {self.table!r}")
+            got = _check.describe(self.table)
+            raise ValueError(f"table must be 16 probabilities strictly between 0 and 1, got {got}")
         object.__setattr__(self, "shape", _check.image_shape("shape", self.shape, channels=1))
         object.__setattr__(self, "table", table)
 
@@ -61,11 +62,11 @@ class Mesh:
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw n images, float32 (n, 1, H, W) of 0 and 1, on the CPU (without a generator: by torch's global seed)."""
-        _check.whole("n", n, least=0)
+        n = _check.whole("n", n, least=0)
         _, height, width = self.shape
-        uniform = draw(torch.rand, torch.empty(height, width, n, dtype=torch.float64), generator)
+        uniform = draw(torch.rand, torch.empty(height, width, n, dtype=torch.float64, device="cpu"), generator)
         # A frame of zeros stands for "outside"; images last, so that each step works on n neighbouring numbers.
-        x = torch.zeros(height + 1, width + 2, n, dtype=torch.int64)
+        x = torch.zeros(height + 1, width + 2, n, dtype=torch.int64, device="cpu")
         for i in range(height):
             for j in range(width):
                 left, upper_left, upper, upper_right = x[i + 1, j], x[i, j], x[i, j + 1], x[i, j + 2]
@@ -108,7 +109,7 @@ class Mesh:
                 f"shape must be at most {WIDEST} wide for an exact entropy (2^(W+1) states), got {self.shape}"
             )
         h = -self.table * self.table.log() - (1 - self.table) * (1 - self.table).log()
-        belief = torch.zeros(2 ** (width + 1), dtype=torch.float64)
+        belief = torch.zeros(2 ** (width + 1), dtype=torch.float64, device="cpu")
         belief[0] = 1
         contexts = cache(self._contexts_of_states)  # six kinds of place in an image, whatever its size
         total = 0.0
@@ -126,7 +127,7 @@ class Mesh:
         neighbour outside is 0.
         """
         width = self.shape[2]
-        state = torch.arange(2 ** (width + 1))  # bit b: the pixel b + 1 places back
+        state = torch.arange(2 ** (width + 1), device="cpu")  # bit b: the pixel b + 1 places back
 
         def pixel(back: int, inside: bool) -> Tensor:
             return (state >> (back - 1)) & 1 if inside else torch.zeros_like(state)
@@ -155,4 +156,4 @@ def mesh(shape: tuple[int, int, int] = (1, 8, 8), table: Tensor | None = None) -
 
     Source: Abend, Harley, Kanal 1965.
     """
-    return Mesh(shape, torch.tensor(DEFAULT_TABLE, dtype=torch.float64) if table is None else table)
+    return Mesh(shape, DEFAULT_TABLE if table is None else table)

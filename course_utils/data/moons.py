@@ -43,8 +43,8 @@ def moon(
     Raises:
         ValueError: a phase, centre or radius is not finite or of another shape, or a radius is not above 0.
     """
-    _check.whole("size", size)
-    phase = torch.as_tensor(phase, dtype=torch.float32)
+    size = _check.whole("size", size)
+    phase = _check.tensor("phase", phase, torch.float32)
     if phase.ndim > 1 or not phase.isfinite().all():
         raise ValueError(f"phase must be a finite number or of shape (B,), got {_check.describe(phase)}")
     phase = phase.reshape(-1)
@@ -53,7 +53,8 @@ def moon(
     if not (radius > 0).all():
         raise ValueError(f"radius must be above 0, got {radius.min().item()}")
 
-    y = (torch.arange(size * _ROWS_IN_PIXEL, device=phase.device) + 0.5) / _ROWS_IN_PIXEL  # (R,) lines, in pixels
+    lines = torch.arange(size * _ROWS_IN_PIXEL, dtype=phase.dtype, device=phase.device)  # (R,)
+    y = (lines + 0.5) / _ROWS_IN_PIXEL  # in pixels
     v = (y - centre[:, 1:]) / radius[:, None]  # (B, R)
     # Where a line misses the disk its chord has length 0; clamping before the root keeps the gradient finite.
     half = radius[:, None] * torch.where(v.abs() < 1, (1 - v**2).clamp(min=1e-12).sqrt(), 0)  # (B, R) half chord
@@ -76,7 +77,7 @@ def _covered(start: Tensor, end: Tensor, size: int) -> Tensor:
 
 def _nuisance(name: str, value: Tensor | tuple | float, shape: tuple[int, ...], like: Tensor) -> Tensor:
     """Return `value` as a finite tensor broadcast to `shape`, else raise ValueError."""
-    value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    value = _check.tensor(name, value, like.dtype, like.device)
     if value.shape not in (shape, shape[1:]) or not value.isfinite().all():
         raise ValueError(f"{name} must be finite and of shape {shape[1:]} or {shape}, got {_check.describe(value)}")
     return value.expand(shape)
@@ -92,9 +93,9 @@ def moon_parameters(n: int = 2_000, seed: int = 0) -> tuple[Tensor, Tensor, Tens
     Raises:
         ValueError: n < 1, or seed is not a whole number.
     """
-    _check.whole("n", n)
+    n = _check.whole("n", n)
     generator = torch.Generator().manual_seed(_check.whole("seed", seed, least=0))
-    phase, x, y, radius = torch.rand(4, n, generator=generator)
+    phase, x, y, radius = torch.rand(4, n, generator=generator, dtype=torch.float32, device="cpu")
     return phase, 7 + 2 * torch.stack([x, y], dim=1), 5.5 + radius
 
 
@@ -133,9 +134,9 @@ def nearest_moon(x: Tensor) -> tuple[Tensor, Tensor]:
         distance (B,) and phase (B,).
 
     Raises:
-        ValueError: x is not (B, 1, 16, 16).
+        ValueError: x is not (B, 1, 16, 16), or on another scale than [0, 1]; single values may lie outside.
     """
-    _check.images("x", x, (1, 16, 16))
+    _check.greys("x", _check.images("x", x, (1, 16, 16)))
     pictures, phases = _moon_catalogue()
     pictures, phases = pictures.to(x), phases.to(x)
     flat = x.flatten(1)
@@ -147,7 +148,8 @@ def nearest_moon(x: Tensor) -> tuple[Tensor, Tensor]:
 @cache
 def _moon_catalogue() -> tuple[Tensor, Tensor]:
     """All moons that `nearest_moon` knows: (N, 256) pictures and their (N,) phases."""
-    near = torch.linspace(7, 9, 5)
-    grid = torch.cartesian_prod(torch.arange(128) / 128, near, near, torch.tensor([5.6, 6.0, 6.4]))
+    of = {"dtype": torch.float32, "device": "cpu"}  # it stays in memory, whatever the default was at the first call
+    near, radii = torch.linspace(7, 9, 5, **of), torch.tensor([5.6, 6.0, 6.4], **of)
+    grid = torch.cartesian_prod(torch.arange(128, **of) / 128, near, near, radii)
     pieces = [moon(part[:, 0], part[:, 1:3], part[:, 3]) for part in grid.split(1_000)]
     return torch.cat(pieces).flatten(1), grid[:, 0]

@@ -38,17 +38,17 @@ def learn_palette(x: Tensor, colours: int, seed: int = 0) -> Tensor:
     _need_rgb(x)
     if not ((x >= 0) & (x <= 1)).all():
         raise ValueError(f"x must hold values in [0, 1], got some from {x.min().item():.4g} to {x.max().item():.4g}")
-    _check.whole("colours", colours)
-    generator = torch.Generator().manual_seed(_check.whole("seed", seed, least=0))
+    colours, seed = _check.whole("colours", colours), _check.whole("seed", seed, least=0)
+    generator = torch.Generator().manual_seed(seed)
     pixels = x.detach().cpu().double().movedim(1, -1).reshape(-1, 3)
     if len(pixels) > MOST_PIXELS:
-        pixels = pixels[torch.randint(len(pixels), (MOST_PIXELS,), generator=generator)]
+        pixels = pixels[torch.randint(len(pixels), (MOST_PIXELS,), generator=generator, device="cpu")]
     distinct, counts = _distinct(pixels)  # a colour of n pixels is one point of weight n
     if len(distinct) < colours:
         raise ValueError(f"colours must be at most {len(distinct)}, the distinct colours in x, got {colours}")
     kmeans = KMeans(colours, n_init=4, random_state=seed).fit(distinct.numpy(), sample_weight=counts.numpy())
     centres = torch.from_numpy(kmeans.cluster_centers_).float()
-    return centres[(centres @ torch.tensor(LUMINANCE)).argsort()]
+    return centres[(centres @ centres.new_tensor(LUMINANCE)).argsort()]
 
 
 def _distinct(pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,9 +94,10 @@ def cell_log_probs(x: Tensor, palette: Tensor, levels: int) -> Tensor:
     Raises:
         ValueError: x is not of that form, or palette not (K, 3), or levels is not from 2 to 64.
     """
+    levels = _check.whole("levels", levels, least=2)
     index = _colour_index(x, levels)
     counts = torch.bincount(index.flatten(), minlength=levels**3).double() + 1
-    side = torch.arange(levels, device=x.device) / (levels - 1)
+    side = torch.arange(levels, dtype=torch.float32, device=x.device) / (levels - 1)
     cube = torch.cartesian_prod(side, side, side)  # (L³, 3), in the order of _colour_index
     cell = to_tokens(cube.view(-1, 3, 1, 1), palette).flatten()  # (L³,)
     total = torch.zeros(len(palette), dtype=torch.float64, device=x.device).index_add_(0, cell, counts)
@@ -119,7 +120,7 @@ def colour_log_prob(x: Tensor, log_probs: Tensor) -> Tensor:
 def _colour_index(x: Tensor, levels: int) -> Tensor:
     """The number of each pixel's colour in the cube, L² red + L green + blue: int64 (B, H, W)."""
     _need_rgb(x)
-    if _check.whole("levels", levels, least=2) > 64:
+    if levels > 64:
         raise ValueError(f"levels must be at most 64, or the cube of colours gets too large, got {levels}")
     level = (x * (levels - 1)).round()
     if not ((x * (levels - 1) - level).abs() < 1e-3).all() or level.min() < 0 or level.max() > levels - 1:

@@ -34,7 +34,7 @@ class GaussianMixture2D:
     std: float
 
     def __post_init__(self):
-        centres = torch.as_tensor(self.centres, dtype=torch.float32)
+        centres = _check.tensor("centres", self.centres, torch.float32)
         if centres.ndim != 2 or centres.shape[1] != 2 or len(centres) == 0 or not centres.isfinite().all():
             raise ValueError(f"centres must be finite and of shape (K, 2), got {_check.describe(centres)}")
         object.__setattr__(self, "centres", centres)
@@ -45,10 +45,10 @@ class GaussianMixture2D:
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw n points, float32 (n, 2), on the generator's device (without one: the CPU and torch's global seed)."""
-        _check.whole("n", n, least=0)
+        n = _check.whole("n", n, least=0)
         device = generator.device if generator is not None else "cpu"
         k = torch.randint(len(self.centres), (n,), generator=generator, device=device)
-        noise = torch.randn(n, 2, generator=generator, device=device)
+        noise = torch.randn(n, 2, generator=generator, device=device, dtype=torch.float32)
         return self.centres.to(device)[k] + self.std * noise
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -79,9 +79,9 @@ def ring(modes: int = 8, radius: float = 1.0, std: float = 0.01) -> GaussianMixt
 
     Source: Lin et al., PacGAN, arXiv 1712.04086, section 4.
     """
-    _check.whole("modes", modes)
+    modes = _check.whole("modes", modes)
     # 2πk/modes for k < modes. A linspace from 0 to 2π *with* its end point would put two modes in one place.
-    angle = 2 * math.pi * torch.arange(modes, dtype=torch.float64) / modes
+    angle = 2 * math.pi * torch.arange(modes, dtype=torch.float64, device="cpu") / modes
     return GaussianMixture2D(_check.positive("radius", radius) * torch.stack([angle.cos(), angle.sin()], dim=1), std)
 
 
@@ -93,8 +93,9 @@ def grid(side: int = 5, spacing: float = 2.0, std: float = 0.05) -> GaussianMixt
 
     Source: Lin et al., PacGAN, arXiv 1712.04086, section 4.
     """
-    _check.whole("side", side)
-    axis = _check.positive("spacing", spacing) * (torch.arange(side) - (side - 1) / 2)
+    side = _check.whole("side", side)
+    steps = torch.arange(side, dtype=torch.float32, device="cpu") - (side - 1) / 2
+    axis = _check.positive("spacing", spacing) * steps
     return GaussianMixture2D(torch.cartesian_prod(axis, axis).reshape(-1, 2), std)
 
 
@@ -110,8 +111,7 @@ def spiral(arms: int = 2, turns: float = 1.0, components: int = 100, std: float 
     Raises:
         ValueError: arms < 1, components < 2, turns ≤ 0 or std ≤ 0.
     """
-    _check.whole("arms", arms)
-    _check.whole("components", components, least=2)
+    arms, components = _check.whole("arms", arms), _check.whole("components", components, least=2)
     t = np.linspace(0, 1, 10_001)
     angle = 2 * np.pi * _check.positive("turns", turns) * t
     curve = (1 + 2 * t)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -129,7 +129,8 @@ def two_moons(components: int = 50, std: float = 0.1) -> GaussianMixture2D:
     Raises:
         ValueError: components < 2 or std ≤ 0.
     """
-    angle = math.pi * torch.linspace(0, 1, _check.whole("components", components, least=2), dtype=torch.float64)
+    components = _check.whole("components", components, least=2)
+    angle = math.pi * torch.linspace(0, 1, components, dtype=torch.float64, device="cpu")
     upper = torch.stack([angle.cos() - 0.5, angle.sin() - 0.25], dim=1)
     # The lower moon is the upper one turned by half a turn about the origin.
     return GaussianMixture2D(torch.cat([upper, -upper]), std)
@@ -145,4 +146,4 @@ def _evenly_along(curve: np.ndarray, points: int) -> np.ndarray:
 def _rotate(x: Tensor, angle: float) -> Tensor:
     """Turn points (n, 2) about the origin, anticlockwise, by an angle in radians."""
     cos, sin = math.cos(angle), math.sin(angle)
-    return x @ torch.tensor([[cos, sin], [-sin, cos]], dtype=x.dtype)
+    return x @ torch.tensor([[cos, sin], [-sin, cos]], dtype=x.dtype, device=x.device)

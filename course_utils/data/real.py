@@ -8,9 +8,11 @@ somebody's only copy.
 
 import hashlib
 import os
+import re
 import shutil
 import socket
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +45,9 @@ _IDX_ITEMS = {"train": 60_000, "t10k": 10_000}
 _MNIST_VALID = 10_000
 _CIFAR_VALID = 5_000
 _SECONDS_WITHOUT_ANSWER = 20
+_ARCHIVES = {"cifar-10-batches-py": "cifar-10-python.tar.gz"}  # where one file holds them all
+# Folders in which a Mac's archives, network disks and Windows keep what is theirs: thumbnails, copies, deleted files.
+_SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 
 
 def mnist() -> Images:
@@ -98,7 +103,7 @@ def cifar10() -> Images:
     train, test = (CIFAR10(root, train=official_train) for official_train in (True, False))
     x = _unit(torch.from_numpy(np.concatenate([train.data, test.data])).permute(0, 3, 1, 2))
     sizes = (len(train.data) - _CIFAR_VALID, _CIFAR_VALID, len(test.data))
-    return split_images("cifar10", x, torch.tensor(train.targets + test.targets), sizes, levels=256)
+    return split_images("cifar10", x, torch.tensor(train.targets + test.targets, device="cpu"), sizes, levels=256)
 
 
 def binarized_mnist() -> Images:
@@ -133,6 +138,9 @@ def binarized_mnist() -> Images:
 def image_folder(path: str | Path, size: int = 32, seed: int = 0) -> Images:
     """Read every image below a folder as RGB, cropped to the middle square and scaled, split 80 / 10 / 10 by seed.
 
+    What is hidden (its name begins with a dot, as a notebook's checkpoints and the "._" files of a Mac do) and what the
+    system keeps for itself is passed over; a warning says how many. Links to folders are followed.
+
     Args:
         path: folder of images, directly in it or in one subfolder for each class.
         size: height and width to scale to, in pixels.
@@ -140,29 +148,50 @@ def image_folder(path: str | Path, size: int = 32, seed: int = 0) -> Images:
 
     Returns:
         float32 (N, 3, size, size) in 256 levels k/255, all in memory (12 kB an image at size 32); the labels are the
-        number of the subfolder in alphabetical order, int64, or None where there are no subfolders.
+        number of the subfolder in alphabetical order, int64, or None where there are no subfolders. Transparent pixels
+        are shown on white. Grey levels of 16 bits are scaled from 0 … 65535 and rounded to the 256 levels.
 
     Raises:
-        FileNotFoundError: there is no such folder. ValueError: it holds fewer than 10 images, or one cannot be read.
+        FileNotFoundError: there is no such folder. ValueError: it holds fewer than 10 images, or some cannot be read.
     """
     folder = Path(path).expanduser()
-    _check.whole("size", size)
-    _check.whole("seed", seed, least=0)
+    size, seed = _check.whole("size", size), _check.whole("seed", seed, least=0)
     if not folder.is_dir():
         raise FileNotFoundError(f"path must be a folder of images, but there is no folder {folder}")
     endings = _torchvision_datasets().folder.IMG_EXTENSIONS
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in endings and file.is_file())
+    files, passed_over = _image_files(folder, endings)
+    if passed_over:
+        first = passed_over[0].relative_to(folder)
+        warnings.warn(
+            f"image_folder passes over {len(passed_over):,} hidden files and system files in {folder} ({first}"
+            f"{', …' if len(passed_over) > 1 else ''})",
+            stacklevel=2,
+        )
     if len(files) < 10:
         raise ValueError(f"path must hold at least 10 images ({', '.join(endings)}), but {folder} has {len(files)}")
-    order = torch.randperm(len(files), generator=torch.Generator().manual_seed(seed)).tolist()
-    x = _unit(torch.stack([_read_square(files[i], size) for i in order]))
+    order = torch.randperm(len(files), generator=torch.Generator().manual_seed(seed), device="cpu").tolist()
+    x = _unit(_read_squares([files[i] for i in order], size))
     classes = sorted({file.relative_to(folder).parts[0] for file in files if file.parent != folder})
     labels = None
     if classes:
         # An image beside the subfolders belongs to none of the classes.
         number = {name: k for k, name in enumerate(classes)}
-        labels = torch.tensor([number.get(files[i].relative_to(folder).parts[0], -1) for i in order])
+        labels = torch.tensor([number.get(files[i].relative_to(folder).parts[0], -1) for i in order], device="cpu")
     return split_images(folder.resolve().name, x, labels, split_sizes(len(files)), levels=256)
+
+
+def _image_files(folder: Path, endings: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
+    """Files below folder whose names end like an image's: the sorted images, and those that only look like some."""
+    images, passed_over = [], []
+    for where, folders, names in os.walk(folder, followlinks=True):
+        here = Path(where)
+        above = {parent.resolve() for parent in (here, *here.parents)}  # a link to one would lead round and round
+        folders[:] = [name for name in folders if (here / name).resolve() not in above]
+        for file in (here / name for name in names if name.lower().endswith(endings)):
+            parts = file.relative_to(folder).parts
+            foreign = any(part.startswith(".") or part in _SYSTEM_FOLDERS for part in parts)
+            (passed_over if foreign else images).append(file)
+    return sorted(images), sorted(passed_over)
 
 
 def data_root() -> Path:
@@ -239,6 +268,22 @@ def _read_idx(path: Path) -> Tensor:
     return torch.from_numpy(data[len(header) :]).view(shape)
 
 
+def _read_squares(paths: list[Path], size: int) -> Tensor:
+    """Read images as uint8 (N, 3, size, size), or raise one ValueError that names those that cannot be read."""
+    squares, broken = [], []
+    for path in paths:
+        try:
+            squares.append(_read_square(path, size))
+        except ValueError as error:
+            broken.append(error)
+    if len(broken) == 1:
+        raise broken[0]
+    if broken:
+        shown = "; ".join(map(str, broken[:3])) + ("; …" if len(broken) > 3 else "")
+        raise ValueError(f"{len(broken):,} files cannot be read: {shown}")
+    return torch.stack(squares)
+
+
 def _read_square(path: Path, size: int) -> Tensor:
     """Read an image as RGB, cropped to the middle square and scaled: uint8 (3, size, size)."""
     from PIL import Image, ImageOps  # torchvision reads images with it too
@@ -246,10 +291,46 @@ def _read_square(path: Path, size: int) -> Tensor:
     try:
         with Image.open(path) as image:
             # A photograph taken upright is often stored lying, with a note that says so.
-            square = ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (size, size), Image.Resampling.LANCZOS)
+            upright = _eight_bits(ImageOps.exif_transpose(image), image)
+            square = ImageOps.fit(_on_white(upright).convert("RGB"), (size, size), Image.Resampling.LANCZOS)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} is too large to be read ({error}); scale it down and call again") from error
     except (OSError, SyntaxError, ValueError) as error:  # PIL raises any of these for a broken file
         raise ValueError(f"{path} cannot be read as an image ({error}); move it away and call again") from error
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)
+
+
+def _eight_bits(image, source):
+    """The image itself, or one of 16 grey bits scaled to 8: PIL's own conversion would make all above 255 white.
+
+    `source` is the opened file it comes from, which knows its format.
+    """
+    from PIL import Image
+
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;"):
+        return image
+    if image.mode.startswith("I;"):  # a TIFF may have 12 bits of them
+        bits = source.tag_v2.get(258, (16,))[0] if source.format == "TIFF" else 16
+    elif image.mode == "I" and source.format in ("PNG", "PPM"):  # PIL widens their 16 bits to 32
+        bits = 16
+    else:
+        raise ValueError(f"its grey levels are 32-bit numbers (mode {image.mode}) and what is white is not known")
+    levels = np.asarray(image).astype(np.float64)
+    grey = Image.fromarray(np.rint(levels * (255 / (2**bits - 1))).clip(0, 255).astype(np.uint8))
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        grey.putalpha(Image.fromarray(np.where(levels == clear, 0, 255).astype(np.uint8)))
+    return grey
+
+
+def _on_white(image):
+    """The image with what is transparent shown on white: under it hides any colour at all."""
+    from PIL import Image
+
+    if not {"A", "a"} & set(image.getbands()) and "transparency" not in image.info:
+        return image
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -299,12 +380,42 @@ def _ensure(
         except (OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise FileNotFoundError(
-                f"{root / folder / missing[0]} is missing and could not be downloaded ({reason}); set {VARIABLE} to a "
+                f"{root / folder / missing[0]} is missing and could not be downloaded ({reason}); "
+                f"{_what_lies_beside(root, folder, missing[0])}set {VARIABLE} to a "
                 f"folder that has {folder}/{missing[0]}, fetch it from {origin}, or use digits(), which needs none"
             ) from error
         for name in missing:
             check(temporary / folder / name)
         _move_in(temporary / folder, root / folder, missing)
+
+
+def _what_lies_beside(root: Path, folder: str, name: str) -> str:
+    """A clause that names a file which may be the missing one: otherwise spelt, packed, or in another folder."""
+    archive = _ARCHIVES.get(folder, name)
+    for file in _nearby(root, folder):
+        if _spelling(file.name) == _spelling(name):
+            return f"{file} may be that file: give it that name and place; "
+        if file.name != name and _spelling(file.name) in (_spelling(f"{name}.gz"), _spelling(archive)):
+            return f"{file} may be that file, packed: unpack it there; "
+    return ""
+
+
+def _nearby(root: Path, folder: str) -> Iterator[Path]:
+    """Files in root, in the folder, and in those around them; a data folder may be large, so no deeper than that."""
+    levels = [root, *(root / Path(*Path(folder).parts[:k]) for k in range(1, 1 + len(Path(folder).parts)))]
+    nested = [*(level / folder for level in levels), *(level / Path(folder).name for level in levels)]
+    # The folders of other sets hold files of the same names.
+    others = {"MNIST", "FashionMNIST", "cifar-10-batches-py", "binarized_mnist"} - {Path(folder).parts[0]}
+    one_down = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name not in others]
+    nested += [path / folder for path in one_down]
+    for place in dict.fromkeys([*levels, *nested, *one_down]):
+        if place.is_dir():
+            yield from sorted(path for path in place.iterdir() if path.is_file())
+
+
+def _spelling(name: str) -> str:
+    """A name without what differs between the ways a file is distributed and unpacked."""
+    return re.sub(r"[-_. ]+", "-", name.lower())
 
 
 def _move_in(source: Path, target: Path, names: list[str]) -> None:

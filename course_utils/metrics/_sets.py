@@ -12,6 +12,8 @@ _ROWS = 1_024
 def need_set(name: str, x: Tensor, least: int = 1) -> Tensor:
     """Return x as float64 (N, D), its pictures flattened: copies must be at distance 0, and sums keep their digits.
 
+    No gradient flows back to x.
+
     Raises:
         ValueError: x is not a finite float tensor (N, ...) with N of at least ``least``.
     """
@@ -24,10 +26,10 @@ def need_set(name: str, x: Tensor, least: int = 1) -> Tensor:
 
 
 def need_sets(least: int = 1, /, **sets: Tensor) -> list[Tensor]:
-    """``need_set`` of each, and all of them of one shape.
+    """``need_set`` of each, and all of them of one shape and scale.
 
     Raises:
-        ValueError: see ``need_set``; or the shapes of one picture differ.
+        ValueError: see ``need_set``; or the shapes of one picture differ; or see ``need_one_scale``.
     """
     flat = [need_set(name, x, least) for name, x in sets.items()]
     (first, x), *others = sets.items()
@@ -35,7 +37,26 @@ def need_sets(least: int = 1, /, **sets: Tensor) -> list[Tensor]:
         if other.shape[1:] != x.shape[1:]:
             shapes = f"{tuple(x.shape[1:])}, got {tuple(other.shape[1:])}"
             raise ValueError(f"{name} must have the shape of {first} after the first dimension, {shapes}")
+    need_one_scale(**sets)
     return flat
+
+
+def need_one_scale(**sets: Tensor) -> None:
+    """Refuse pictures (N, C, H, W) in [0, 1] beside pictures in 0 ... 255 or -1 ... 1: nothing else would be measured.
+
+    On whatever scale all of them are, distances say the same of them.
+
+    Raises:
+        ValueError: one set is on the scale of [0, 1] and another one is not.
+    """
+    (first, x), *others = sets.items()
+    if x.ndim != 4:  # features
+        return
+    for name, other in others:
+        if _check.on_scale(x) != _check.on_scale(other):
+            (low, high), (lowest, highest) = ([v.item() for v in s.detach().aminmax()] for s in (x, other))
+            spans = f"{low:.4g} to {high:.4g}, got {lowest:.4g} to {highest:.4g}"
+            raise ValueError(f"{name} must be pictures on the scale of {first}, whose values go from {spans}")
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:

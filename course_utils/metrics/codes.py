@@ -26,6 +26,6 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> int:
         raise ValueError(f"mu must be a floating-point tensor of shape (N, Z) with N > 1, got {_check.describe(mu)}")
     if not mu.isfinite().all():
         raise ValueError("mu must be finite, got NaN or infinity")
-    if not isinstance(threshold, int | float) or not 0 <= threshold < math.inf:
-        raise ValueError(f"threshold must be a finite number of at least 0, got {threshold!r}")
-    return int((mu.var(0) > threshold).sum())
+    if not 0 <= _check.number(threshold) < math.inf:
+        raise ValueError(f"threshold must be a finite number of at least 0, got {_check.describe(threshold)}")
+    return int((mu.var(0) > _check.number(threshold)).sum())

@@ -65,11 +65,11 @@ def memorisation(
     samples with held-out pictures, which takes a coarse model for an original one.
     """
     x, seen, unseen = need_sets(samples=samples, train=train, held_out=held_out)
-    _check.whole("permutations", permutations, least=2)
+    permutations, seed = _check.whole("permutations", permutations, least=2), _check.whole("seed", seed, least=0)
     among = distances(x, torch.cat([seen, unseen])).float()  # (M, N + H); rounded late, a copy is at 0
     is_train = torch.arange(among.shape[1], device=x.device) < len(seen)
     splits = torch.Generator().manual_seed(seed)
-    random = [torch.randperm(len(is_train), generator=splits).to(x.device) for _ in range(permutations)]
+    random = [torch.randperm(len(is_train), generator=splits, device="cpu").to(x.device) for _ in range(permutations)]
     value, null = _lean(among, is_train), torch.stack([_lean(among, is_train[order]) for order in random])
     spread = null.std(0)
     z = torch.where(spread > 0, (value - null.mean(0)) / spread, 0)  # no spread: no split could have been noticed

@@ -29,11 +29,11 @@ def high_frequency_power(x: Tensor, cut: float = 0.25) -> Tensor:
     """
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim != 4 or not x.numel():
         raise ValueError(f"x must be a floating-point tensor of shape (B, C, H, W), got {_check.describe(x)}")
-    if isinstance(cut, bool) or not isinstance(cut, int | float) or not 0 < cut <= 0.5:
-        raise ValueError(f"cut must be above 0 and at most 0.5 cycles per pixel, got {cut!r}")
+    if not 0 < _check.number(cut) <= 0.5:
+        raise ValueError(f"cut must be above 0 and at most 0.5 cycles per pixel, got {_check.describe(cut)}")
     height, width = x.shape[2:]
     rows, columns = torch.fft.fftfreq(height, device=x.device), torch.fft.fftfreq(width, device=x.device)
-    fine = (rows[:, None] ** 2 + columns[None, :] ** 2).sqrt() >= cut - 1e-6  # fftfreq rounds
+    fine = (rows[:, None] ** 2 + columns[None, :] ** 2).sqrt() >= _check.number(cut) - 1e-6  # fftfreq rounds
     power = torch.fft.fft2(x, norm="forward").abs().square()  # (B, C, H, W); norm "forward" divides by H W
     return (power * fine).sum((2, 3)).mean(1)
 

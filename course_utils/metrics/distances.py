@@ -44,11 +44,12 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
     from torchmetrics.image.fid import FrechetInceptionDistance  # imported late: it costs seconds
 
     real, fake = _need_features(real, fake)
-    distance = FrechetInceptionDistance(_Features(real.shape[1]))
     centre = real.mean(0)  # moves nothing; means far from 0 would cost the covariances their digits
-    distance.update(real - centre, real=True)
-    distance.update(fake - centre, real=False)
-    return max(0.0, distance.compute().item())  # rounding may end just below 0
+    with real.device:  # and not where torch's default device is
+        distance = FrechetInceptionDistance(_Features(real.shape[1])).to(real.device)
+        distance.update(real - centre, real=True)
+        distance.update(fake - centre, real=False)
+        return max(0.0, distance.compute().item())  # rounding may end just below 0
 
 
 def kernel_distance(
@@ -79,14 +80,16 @@ def kernel_distance(
     """
     from torchmetrics.image.kid import KernelInceptionDistance
 
-    _check.whole("subsets", subsets)
-    real, fake = _need_features(real, fake, _check.whole("subset_size", subset_size, least=2))
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+    subsets, subset_size = _check.whole("subsets", subsets), _check.whole("subset_size", subset_size, least=2)
+    seed = _check.whole("seed", seed, least=0)
+    real, fake = _need_features(real, fake, subset_size)
+    # on the CPU, whatever torch's default device is: there a seed means the same subsets everywhere
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.device("cpu"):
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save")  # it is meant to
         torch.manual_seed(seed)
         distance = KernelInceptionDistance(_Features(real.shape[1]), subsets=subsets, subset_size=subset_size)
-        distance.update(real, real=True)
-        distance.update(fake, real=False)
+        distance.update(real.cpu(), real=True)
+        distance.update(fake.cpu(), real=False)
         return KernelDistance(*(value.item() for value in distance.compute()))
 
 

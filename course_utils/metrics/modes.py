@@ -48,7 +48,7 @@ def mode_coverage(samples: Tensor, centres: Tensor, std: float) -> ModeCoverage:
     distances = torch.cdist(samples.detach().double(), centres.to(samples.device).double(), compute_mode=_DIFFERENCES)
     distance, nearest_mode = distances.min(1)
     good = distance <= 3 * _check.positive("std", std)
-    shares = torch.bincount(nearest_mode, minlength=len(centres)) / len(samples)
+    shares = torch.bincount(nearest_mode, minlength=len(centres)).double() / len(samples)
     return ModeCoverage(
         modes=len(nearest_mode[good].unique()),
         good=good.double().mean().item(),

@@ -83,7 +83,8 @@ def phase_distance(a: Tensor | float, b: Tensor | float) -> Tensor:
     Raises:
         ValueError: a phase is not finite.
     """
-    a, b = torch.as_tensor(a), torch.as_tensor(b)
+    where = next((phase.device for phase in (a, b) if isinstance(phase, Tensor)), None)
+    a, b = _check.tensor("a", a, None, where), _check.tensor("b", b, None, where)
     if not (a.isfinite().all() and b.isfinite().all()):
         raise ValueError(f"a and b must be finite phases, got {_check.describe(a)} and {_check.describe(b)}")
     return (torch.remainder(a - b + 0.5, 1) - 0.5).abs()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from course_utils import _check
-from course_utils.metrics._sets import _DIFFERENCES, _ROWS, distances, need_set, need_sets
+from course_utils.metrics._sets import _DIFFERENCES, _ROWS, distances, need_one_scale, need_set, need_sets
 
 
 class Nearest(NamedTuple):
@@ -30,13 +30,14 @@ def nearest(x: Tensor, among: Tensor) -> Nearest:
         among: floating point (N, ...) with N > 0 and pictures of the same shape.
 
     Raises:
-        ValueError: x or among is not of that form.
+        ValueError: x or among is not of that form, or only one of them holds pictures (B, C, H, W) in [0, 1].
     """
     for name, value in (("x", x), ("among", among)):
         if not isinstance(value, Tensor) or not value.is_floating_point() or value.ndim < 2 or not value.numel():
             raise ValueError(f"{name} must be a floating-point tensor (B, ...), got {_check.describe(value)}")
     if x.shape[1:] != among.shape[1:]:
         raise ValueError(f"among must hold pictures of shape {tuple(x.shape[1:])}, got {tuple(among.shape[1:])}")
+    need_one_scale(x=x, among=among)
     flat, pool = x.detach().flatten(1), among.detach().to(x).flatten(1)
     # a matrix of squares would round a copy's distance of 0 to 1e-4; a few rows at a time, it does not fill the memory
     rows = [torch.cdist(part, pool, compute_mode=_DIFFERENCES).min(1) for part in flat.split(_ROWS)]
@@ -95,7 +96,8 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
 
     Source: Kynkäänniemi et al., arXiv 1904.06991.
     """
-    real, fake = need_sets(_check.whole("k", k) + 1, real=real, fake=fake)
+    k = _check.whole("k", k)
+    real, fake = need_sets(k + 1, real=real, fake=fake)
     across = distances(fake, real)  # (M, N)
     precision = (across <= _radii(real, k)).any(1)
     recall = (across.T <= _radii(fake, k)).any(1)
@@ -121,8 +123,9 @@ def coverage(real: Tensor, fake: Tensor, k: int = 5) -> float:
 
     Source: Naeem et al., arXiv 2002.09797.
     """
+    k = _check.whole("k", k)
     real_flat, fake_flat = need_sets(real=real, fake=fake)
-    need_set("real", real, _check.whole("k", k) + 1)
+    need_set("real", real, k + 1)
     return (distances(real_flat, fake_flat).amin(1) <= _radii(real_flat, k)).double().mean().item()
 
 

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from sklearn.datasets import make_moons
 
 from course_utils.data import GaussianMixture2D, grid, ring, spiral, two_moons
 
@@ -46,6 +47,16 @@ def test_spiral_runs_from_radius_one_to_three_in_equal_steps():
     torch.testing.assert_close(first, -second)  # two arms: half a turn apart
     step = first.diff(dim=0).norm(dim=1)
     assert step.max() / step.min() < 1.01
+
+
+@pytest.mark.parametrize("components", [2, 3, 50])
+def test_moons_are_scikit_learns_about_the_origin(components):
+    expected, label = make_moons((components, components), shuffle=False, noise=None)
+    expected -= [0.5, 0.25]  # the point half a turn about which exchanges the two
+    centres = two_moons(components, std=0.3).centres
+    for moon, k in zip(centres.split(components), (0, 1), strict=True):
+        torch.testing.assert_close(moon, torch.from_numpy(expected[label == k]).float(), rtol=0, atol=1e-6)
+    assert two_moons().std == 0.1 and len(two_moons().centres) == 100
 
 
 @pytest.mark.parametrize("name", DENSITIES)
@@ -114,6 +125,7 @@ def test_sampling_is_decided_by_the_generator_or_the_global_seed():
         (lambda: spiral(turns=0), "turns"),
         (lambda: two_moons(components=1), "components"),
         (lambda: GaussianMixture2D(torch.zeros(3, 3), 1.0), "centres"),
+        (lambda: GaussianMixture2D("centres", 1.0), "centres"),
         (lambda: ring().sample(-1), "n"),
         (lambda: ring().log_prob(torch.zeros(3, 3)), "x"),
         (lambda: ring().log_prob(torch.zeros(3, 2, dtype=torch.int64)), "x"),

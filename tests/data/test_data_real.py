@@ -2,10 +2,12 @@ import gzip
 import hashlib
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +190,8 @@ ROW = b" ".join([b"0", b"1"] * 392) + b"\n"
         ROW.replace(b"1", b"/", 1),
         ROW.replace(b" ", b",", 1),
         ROW[:-1] + b" ",
+        ROW + ROW[:-1] + b" ",  # one bad row among good ones
+        ROW[:-1] + b" " + ROW,
         b"\n".join([b"0"] * 784) + b"\n",
     ],
 )
@@ -400,6 +404,201 @@ def test_folders_that_will_not_do_are_named(tmp_path):
         image_folder(tmp_path)
     with pytest.raises(ValueError, match="^size must"):
         image_folder(tmp_path, size=0)
+
+
+def colours(images) -> list[list[int]]:
+    """The mean colour of every picture of the set, as bytes, sorted."""
+    x = torch.cat([images.train, images.valid, images.test])
+    return sorted((x.mean((2, 3)) * 255).round().int().tolist())
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_what_is_hidden_or_the_systems_is_no_picture_and_no_class(tmp_path, flat):
+    """A notebook's checkpoints, a Mac's "._" files, thumbnails: copies of pictures, which would be tested on."""
+    places = [tmp_path] if flat else [tmp_path / "cats", tmp_path / "dogs"]
+    for k, place in enumerate(places):
+        for i in range(10):
+            save_image(place / f"{i}.png", (i, k, 0))
+            save_image(place / ".ipynb_checkpoints" / f"{i}-checkpoint.png", (200, 0, 0))
+            (place / f"._{i}.png").write_bytes(b"\0\5\26\7 resource fork")
+        save_image(place / ".deleted.png", (200, 0, 0))
+        save_image(place / "@eaDir" / "thumb.jpg", (200, 0, 0))
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "._1.png").write_bytes(b"\0\5\26\7")
+    save_image(tmp_path / ".git" / "deep" / "x.png", (200, 0, 0))
+    with pytest.warns(
+        UserWarning, match=rf"passes over {22 * len(places) + 2} hidden files and system files"
+    ) as caught:
+        images = image_folder(tmp_path, size=4)
+    assert len(caught) == 1 and caught[0].filename == __file__ and str(tmp_path) in str(caught[0].message)
+    assert colours(images) == sorted([i, k, 0] for i in range(10) for k in range(len(places)))
+    if flat:
+        assert images.train_labels is None
+    else:
+        x, labels = torch.cat([images.train, images.test]), torch.cat([images.train_labels, images.test_labels])
+        assert torch.equal((x[:, 1].mean((1, 2)) * 255).round().long(), labels) and set(labels.tolist()) == {0, 1}
+
+
+def test_a_folder_that_is_itself_hidden_is_read(tmp_path):
+    for i in range(10):
+        save_image(tmp_path / ".cache" / "pictures" / f"{i}.png", (i, 0, 0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing is passed over
+        assert len(colours(image_folder(tmp_path / ".cache" / "pictures", size=4))) == 10
+
+
+def test_a_class_that_is_a_link_counts_and_a_link_upwards_does_not_go_round(tmp_path):
+    for i in range(10):
+        save_image(tmp_path / "set" / "cats" / f"{i}.png", (i, 0, 0))
+        save_image(tmp_path / "elsewhere" / "deep" / f"{i}.png", (i, 9, 0))
+    (tmp_path / "set" / "dogs").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "set" / "cats" / "again").symlink_to(tmp_path / "set", target_is_directory=True)
+    (tmp_path / "elsewhere" / "deep" / "again").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    images = image_folder(tmp_path / "set", size=4)
+    assert colours(images) == sorted([i, k, 0] for i in range(10) for k in (0, 9))
+    labels = torch.cat([images.train_labels, images.valid_labels, images.test_labels])
+    assert torch.bincount(labels).tolist() == [10, 10]
+
+
+RAMP = np.linspace(0, 65535, 64).round().astype(np.uint16)  # grey, 16 bits
+
+
+@pytest.mark.parametrize(("ending", "order"), [("png", "<"), ("tif", "<"), ("tif", ">"), ("pgm", "<")])
+def test_grey_of_sixteen_bits_keeps_its_ramp(tmp_path, ending, order):
+    path, square = tmp_path / f"ramp.{ending}", np.broadcast_to(RAMP, (64, 64))
+    if ending == "pgm":
+        path.write_bytes(b"P5 64 64 65535\n" + square.astype(">u2").tobytes())
+    else:
+        Image.fromarray(np.ascontiguousarray(square.astype(f"{order}u2"))).save(path)
+    x = real._read_square(path, 64)
+    assert x.dtype == torch.uint8 and x.shape == (3, 64, 64)
+    assert np.abs(x.numpy() - RAMP / 257).max() <= 0.5 + 1e-9  # each of the 256 levels is the nearest
+
+
+def test_a_tiff_of_twelve_bits_is_white_at_4095(tmp_path):
+    path, levels = tmp_path / "x.tif", np.array([[0, 4095], [2048, 1024]], dtype=np.uint16)
+    Image.fromarray(levels).save(path)
+    # Pillow writes no 12 bits a sample: 16 stored ones, and the note changed to 12, are read back as 12 packed bits
+    packed = b"".join(bytes([a >> 4, (a & 15) << 4 | b >> 8, b & 255]) for a, b in levels.tolist())
+    tags = [(256, 3, 2), (257, 3, 2), (258, 3, 12), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (278, 3, 2)]
+    tags.append((279, 4, len(packed)))
+    body = packed.ljust(8, b"\0")
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    path.write_bytes(
+        b"II*\0" + struct.pack("<I", 8 + len(body)) + body + struct.pack("<H", len(tags)) + entries + b"\0" * 4
+    )
+    assert real._read_square(path, 2)[0].tolist() == [[0, 255], [128, 64]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_grey_without_a_known_white_is_one_clear_error(tmp_path, dtype):
+    path = tmp_path / "x.tif"
+    Image.fromarray(np.linspace(0, 1000, 64).astype(dtype).reshape(8, 8)).save(path)
+    with pytest.raises(ValueError, match=r"x\.tif cannot be read as an image \(its grey levels are 32-bit numbers"):
+        real._read_square(path, 8)
+
+
+def test_a_picture_of_too_many_pixels_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
+    for i in range(10):
+        save_image(tmp_path / f"{i}.png", (i, 0, 0))
+    save_image(tmp_path / "poster.png", (0, 0, 0), size=(50, 50))
+    with pytest.raises(ValueError, match=r"poster\.png is too large to be read .*2500 pixels.*scale it down"):
+        image_folder(tmp_path)
+
+
+def see_through(kind: str) -> Image.Image:
+    """8×8, the left half opaque green, the right half transparent over magenta, the alpha 128 in its last column."""
+    alpha = np.full((8, 8), 255, dtype=np.uint8)
+    alpha[:, 4:], alpha[:, 7] = 0, 128
+    if kind == "16 bits":
+        grey = Image.fromarray(np.where(alpha == 255, 30_000, 1_000).astype(np.uint16))
+        grey.info["transparency"] = 1_000
+        return grey
+    image = Image.new("RGB", (8, 8), (255, 0, 255))
+    image.paste((0, 128, 0), (0, 0, 4, 8))
+    if kind == "one colour":
+        image.info["transparency"] = (255, 0, 255)
+        return image
+    if kind == "palette":
+        image = image.quantize(2)
+        clear = image.getpixel((7, 0))
+        image.info["transparency"] = clear
+        return image
+    if kind == "LA":
+        image = image.convert("L")
+    image.putalpha(Image.fromarray(alpha))
+    return image
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "palette", "one colour", "16 bits"])
+def test_what_is_transparent_is_shown_on_white(tmp_path, kind):
+    path, image = tmp_path / "x.png", see_through(kind)
+    image.save(path, transparency=image.info["transparency"]) if "transparency" in image.info else image.save(path)
+    x = real._read_square(path, 8)
+    opaque = {"LA": (75, 75, 75), "16 bits": (117, 117, 117)}.get(kind, (0, 128, 0))
+    assert (x[:, :, :4].float() - torch.tensor(opaque).view(3, 1, 1)).abs().max() <= 1
+    assert (x[:, :, 4:7] == 255).all()
+    if kind == "RGBA":  # half magenta, half white
+        assert (x[:, :, 7].float() - torch.tensor([255.0, 127, 255])[:, None]).abs().max() <= 1
+
+
+def test_a_transparent_photograph_taken_upright_is_still_turned(tmp_path):
+    image = Image.new("RGBA", (8, 8), (0, 0, 0, 255))
+    image.paste((255, 0, 0, 255), (0, 0, 8, 4))  # red above
+    exif = image.getexif()
+    exif[274] = 3  # upside down
+    image.save(tmp_path / "x.png", exif=exif)
+    x = real._read_square(tmp_path / "x.png", 8)
+    assert (x[0, 4:] == 255).all() and (x[0, :4] == 0).all()
+
+
+def test_all_that_cannot_be_read_is_named_at_once(tmp_path):
+    for i in range(20):
+        save_image(tmp_path / f"{i:02}.png", (i, 0, 0))
+    for i in range(12):
+        (tmp_path / f"{i:02}.png").write_bytes(b"no picture")
+    with pytest.raises(
+        ValueError, match=r"^12 files cannot be read: .*\.png cannot be read as an image .*; …$"
+    ) as caught:
+        image_folder(tmp_path)
+    assert len(str(caught.value)) < 1_500
+
+
+# --- files that lie beside their place
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "wanted", "what"),
+    [
+        (mnist, "MNIST/raw/train-images.idx3-ubyte", "train-images-idx3-ubyte", "give it that name and place"),
+        (mnist, "MNIST/raw/train-images-idx3-ubyte.gz", "train-images-idx3-ubyte", "packed: unpack it"),
+        (mnist, "MNIST/train-images-idx3-ubyte", "train-images-idx3-ubyte", "give it that name and place"),
+        (mnist, "train-images.idx3-ubyte", "train-images-idx3-ubyte", "give it that name and place"),
+        (mnist, "raw/train-images-idx3-ubyte", "train-images-idx3-ubyte", "give it that name and place"),
+        (mnist, "mine/MNIST/raw/train-images-idx3-ubyte", "train-images-idx3-ubyte", "give it that name and place"),
+        (fashion_mnist, "FashionMNIST/Train-Images.IDX3-ubyte", "train-images-idx3-ubyte", "give it that name"),
+        (binarized_mnist, "binarized_mnist_train.amat", "binarized_mnist_train.amat", "give it that name and place"),
+        (binarized_mnist, "mnist/binarized-mnist-train.amat", "binarized_mnist_train.amat", "give it that name"),
+        (cifar10, "cifar-10-python.tar.gz", "data_batch_1", "packed: unpack it"),
+        (cifar10, "data_batch_1", "data_batch_1", "give it that name and place"),
+    ],
+)
+def test_a_file_that_lies_beside_its_place_is_pointed_out(root, load, name, wanted, what):
+    write((root / name).parent, {Path(name).name: b"here"})
+    with pytest.raises(FileNotFoundError, match="is missing and could not be downloaded") as caught:
+        load()
+    message = str(caught.value)
+    assert wanted in message and f"{root / name} may be that file" in message and what in message
+    assert listing(root) == {name: b"here"}
+
+
+def test_another_sets_file_of_the_same_name_is_not_pointed_out(root, small_idx):
+    write(root / "MNIST/raw", small_idx)
+    write(root / "MNIST", small_idx)
+    with pytest.raises(FileNotFoundError) as caught:
+        fashion_mnist()
+    assert "may be" not in str(caught.value)
 
 
 # --- the real thing, where it is there
