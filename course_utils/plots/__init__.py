@@ -7,7 +7,7 @@ functions, not the files of these names.
 """
 
 from course_utils.plots.curves import band, curves, dots, training
-from course_utils.plots.fields import atlas, codes, matrix, plane
+from course_utils.plots.fields import atlas, codes, matrix, plane, planes
 from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, two_stacks
 from course_utils.plots.networks import encoder_decoder, families, gan_step, gated_unit, lstm_step
 from course_utils.plots.samples import images, samples, tile
@@ -32,6 +32,7 @@ __all__ = [
     "masks",
     "matrix",
     "plane",
+    "planes",
     "receptive_field",
     "receptive_fields",
     "samples",

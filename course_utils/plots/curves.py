@@ -247,7 +247,7 @@ def _named(argument: str, series) -> Mapping:
 def _numbers(name: str, values, *ndims: int) -> Tensor:
     """The values as float64 without a gradient, of one of these numbers of dimensions, else ValueError."""
     try:
-        numbers = torch.as_tensor(values).detach().cpu().double()
+        numbers = torch.as_tensor(values, dtype=torch.float64).detach().cpu()
     except (TypeError, ValueError, RuntimeError):
         numbers = None
     if numbers is None or numbers.ndim not in ndims or not numbers.numel():

@@ -1,5 +1,7 @@
 """Figures of fields: points over a density, matrices, codes, and the pictures that codes stand for."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.patheffects import withStroke
@@ -7,7 +9,9 @@ from torch import Tensor
 
 from course_utils import _check
 from course_utils.plots.samples import tile
-from course_utils.plots.style import COLOURS, CYCLE, LABELS
+from course_utils.plots.style import COLOURS, CYCLE, LABELS, WIDTH, sentence, show, wrap_title
+
+FAMILIES = {"autoregressive": "next number", "vae": "VAE", "gan": "GAN", "flow": "flow", "diffusion": "diffusion"}
 
 
 def plane(
@@ -109,3 +113,27 @@ def atlas(ax: plt.Axes, decode, title: str, side: int = 12, limit: float | None 
     ax.spines[:].set_visible(False)
     ax.set(xlabel="z₁", ylabel="z₂")
     ax.set_title(title, fontsize=12)
+
+
+def planes(panels: Mapping[str, Tensor], title: str = "", *, limit: float = 1.6) -> None:
+    """Sets of points side by side, each in the square [-limit, limit]² and the colour of its family.
+
+    Args:
+        panels: name to points (N, 2); a name of ``COLOURS`` has its colour, a family's its usual name as title.
+        limit: half the side of the squares.
+
+    Raises:
+        ValueError: panels is not a dictionary of one to five sets of points (N, 2), or limit is not above 0.
+    """
+    limit = _check.positive("limit", limit)
+    if not isinstance(panels, Mapping) or not 1 <= len(panels) <= 5:
+        raise ValueError(f"panels must be a dictionary of one to five sets of points, got {type(panels).__name__}")
+    for name, points in panels.items():
+        if not isinstance(points, Tensor) or points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"panels[{name!r}] must have shape (N, 2), got {_check.describe(points)}")
+    figure, axes = plt.subplots(1, len(panels), figsize=(min(WIDTH, 3.4 * len(panels)), 3.6), squeeze=False)
+    for ax, (name, points) in zip(axes[0], panels.items(), strict=True):
+        plane(ax, points, FAMILIES.get(name, name), COLOURS.get(name, COLOURS["data"]), limit=limit)
+    figure.suptitle(wrap_title(title, figure.get_figwidth()), x=0.01, ha="left")
+    shown = ", ".join(f"{FAMILIES.get(name, name)} ({len(points)})" for name, points in panels.items())
+    show(figure, sentence(title, f"Points in the plane: {shown}"))
