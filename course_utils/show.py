@@ -12,6 +12,7 @@ from course_utils import _check
 
 MISSING = "–"
 WIDEST = 100  # characters of a terminal
+SENTENCE = 24  # characters above which a cell may be broken into lines
 
 
 class Table:
@@ -53,7 +54,8 @@ class Table:
             for name in names:
                 text = html.escape(self.cells[name][row])
                 text = f"<strong>{text}</strong>" if row in self.best[name] else text
-                wrap = "; white-space: nowrap" if name in self.numeric else ""
+                # A heading is broken into lines before a number or a name is; only sentences have to be.
+                wrap = "" if max(map(len, self.cells[name])) > SENTENCE else "; white-space: nowrap"
                 cells.append(f'<td style="text-align: {side[name]}{wrap}">{text}</td>')
             lines.append(f"<tr>{''.join(cells)}</tr>")
         return "\n".join([*lines, "</tbody>", "</table>"])

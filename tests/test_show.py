@@ -128,7 +128,12 @@ def test_the_html_is_the_same_for_the_same_rows_safe_and_aligned():
     for row in page.find_all("tr"):
         name, *numbers = row.find_all(["th", "td"])
         assert "left" in name["style"] and all("right" in cell["style"] for cell in numbers)
-    assert all("nowrap" in cell["style"] for cell in page.tbody.find_all("td") if "right" in cell["style"])
+
+
+def test_a_page_may_break_headings_and_sentences_but_no_number_and_no_name():
+    page = BeautifulSoup(show.table([{"model": "PixelCNN", "x": 1.5, "remark": 25 * "a"}])._repr_html_(), "html.parser")
+    assert ["nowrap" in cell["style"] for cell in page.find_all("td")] == [True, True, False]
+    assert not any("nowrap" in cell["style"] for cell in page.find_all("th"))
 
 
 def test_a_terminal_gets_columns_under_each_other():

@@ -107,3 +107,26 @@ def test_a_density_lies_under_its_points_with_y_upwards(ax):
     shown, side = seen(ax), torch.linspace(-1, 1, 120)
     assert torch.allclose(shown.log(), side[None] + 2 * side[:, None], atol=1e-5)  # rows are y
     assert ax.images[0].origin == "lower" and ax.images[0].get_extent() == [-1, 1, -1, 1]
+
+
+def test_planes_are_sets_of_points_in_the_colours_of_their_families(notebook):
+    points = {"data": torch.zeros(3, 2), "gan": torch.tensor([[0.5, -1.0]]), "other": torch.ones(2, 2)}
+    plots.planes(points, "title", limit=2.0)
+    (figure, alt) = notebook[0]
+    for ax, (name, expected) in zip(figure.axes, points.items(), strict=True):
+        assert torch.as_tensor(ax.lines[0].get_xydata()).tolist() == expected.tolist() and ax.get_xlim() == (-2, 2)
+        assert ax.lines[0].get_color() == plots.COLOURS.get(name, plots.COLOURS["data"])
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["data", "GAN", "other"]
+    assert alt == "title. Points in the plane: data (3), GAN (1), other (2)."
+
+
+def test_planes_refuse_what_is_no_set_of_points():
+    for wrong in ({}, torch.zeros(3, 2), {str(k): torch.zeros(3, 2) for k in range(6)}):
+        with pytest.raises(ValueError, match="panels must be a dictionary of one to five sets of points"):
+            plots.planes(wrong)
+    with pytest.raises(
+        ValueError, match=r"panels\['a'\] must have shape \(N, 2\), got torch.float32 of shape \(3, 3\)"
+    ):
+        plots.planes({"a": torch.zeros(3, 3)})
+    with pytest.raises(ValueError, match="limit must be a finite number above 0, got 0"):
+        plots.planes({"a": torch.zeros(3, 2)}, limit=0)
