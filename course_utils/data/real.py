@@ -404,13 +404,20 @@ def _nearby(root: Path, folder: str) -> Iterator[Path]:
     """Files in root, in the folder, and in those around them; a data folder may be large, so no deeper than that."""
     levels = [root, *(root / Path(*Path(folder).parts[:k]) for k in range(1, 1 + len(Path(folder).parts)))]
     nested = [*(level / folder for level in levels), *(level / Path(folder).name for level in levels)]
-    # The folders of other sets hold files of the same names.
+    # The folders of other sets hold files of the same names, and hidden ones what is left of downloads.
     others = {"MNIST", "FashionMNIST", "cifar-10-batches-py", "binarized_mnist"} - {Path(folder).parts[0]}
-    one_down = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name not in others]
+    one_down = [path for path in _inside(root) if path.name not in others and not path.name.startswith(".")]
     nested += [path / folder for path in one_down]
     for place in dict.fromkeys([*levels, *nested, *one_down]):
-        if place.is_dir():
-            yield from sorted(path for path in place.iterdir() if path.is_file())
+        yield from (path for path in _inside(place) if path.is_file())
+
+
+def _inside(place: Path) -> list[Path]:
+    """What lies in a folder; nothing, where there is none or it may not be looked into."""
+    try:
+        return sorted(place.iterdir())
+    except OSError:
+        return []
 
 
 def _spelling(name: str) -> str:
