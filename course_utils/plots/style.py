@@ -26,6 +26,7 @@ COLOURS = {
 LABELS = color_sequences["petroff10"]
 CYCLE = LinearSegmentedColormap.from_list("cycle", ["#5b5bd6", "#d1551c", "#e9b000", "#2ba6a6", "#5b5bd6"])
 WIDTH = 9.0  # inches: what fits a page and a slide
+LINE = 1.35 * 12 / 72  # inches from one line of text to the next
 
 plt.rcParams.update(
     {
@@ -75,6 +76,12 @@ def sentence(*parts: str) -> str:
     """Parts of an alt text as sentences, those that are empty left out."""
     parts = [part.strip() for part in parts if part.strip()]
     return " ".join(part if part[-1] in ".?!" else f"{part}." for part in parts)
+
+
+def short(value) -> str:
+    """A number in at most four significant digits."""
+    value = float(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def wrap_title(title: str, width: float = WIDTH) -> str:

@@ -17,6 +17,7 @@ def ax():
 def notebook(monkeypatch):
     """The outputs of a kernel: a list of (figure, alt text)."""
     outputs = []
+    plt.close(plt.figure())  # matplotlib looks for IPython when it makes its first figure; let it find what there is
     monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=True))
     monkeypatch.setattr(
         "IPython.display.display",
