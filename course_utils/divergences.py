@@ -25,7 +25,7 @@ def kl(p: Tensor, q: Tensor) -> Tensor:
         ValueError: p or q is negative, does not sum to 1, or their last sizes differ.
     """
     _need_probabilities(p, q)
-    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1)
+    return (_p_log(p, p) - _p_log(p, q)).sum(-1)
 
 
 def jsd(p: Tensor, q: Tensor) -> Tensor:
@@ -90,6 +90,11 @@ def optimal_transport(a: Tensor, b: Tensor) -> Tensor:
     distances = torch.cdist(*(x.detach().double().cpu().reshape(len(x), -1) for x in (a, b)))  # (N,) as (N, 1)
     rows, columns = linear_sum_assignment(distances.numpy())
     return distances[rows, columns].mean()
+
+
+def _p_log(p: Tensor, q: Tensor) -> Tensor:
+    """p log q, and 0 where p is 0: so is its slope in whatever p was made of, while log 0 alone has none."""
+    return torch.xlogy(p, torch.where(p > 0, q, 1.0))
 
 
 def _need_probabilities(p: Tensor, q: Tensor) -> None:

@@ -104,3 +104,16 @@ def test_one_bad_row_of_a_batch_is_refused(row, bad):
         for name, pair in (("p", (wrong, good)), ("q", (good, wrong))):
             with pytest.raises(ValueError, match=f"^{name} must hold probabilities that sum to 1"):
                 divergence(*pair)
+
+
+@pytest.mark.parametrize("divergence", [kl, jsd, total_variation, pearson, lambda p, q: wasserstein_grid(p, q, 0.1)])
+def test_gradients_are_right_where_a_probability_is_zero(divergence):
+    """exp(-200) is 0 in float32 and 1e-87 in float64, whose gradients are the truth."""
+    for first, second in (([0.0, -200.0, 0.5], [0.2, 0.0, -1.0]), ([0.0, -200.0, 0.5], [0.2, -200.0, -1.0])):
+        gradients = []
+        for dtype in (torch.float32, torch.float64):
+            of = [torch.tensor(values, dtype=dtype, requires_grad=True) for values in (first, second)]
+            value = divergence(*(logits.softmax(-1) for logits in of))
+            gradients.append([value.detach().double(), *(g.double() for g in torch.autograd.grad(value, of))])
+        for got, expected in zip(*gradients, strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-6)
