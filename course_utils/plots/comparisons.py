@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 
 from course_utils import _check
-from course_utils.plots.style import COLOURS, LINE, WIDTH, sentence, short, show, wrap_title
+from course_utils.plots.style import COLOURS, LINE, WIDTH, colour_of, sentence, short, show, wrap_title
 
 
 def dots(
@@ -61,7 +61,7 @@ def dots(
         figure, ax = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(rows)))
     words = []
     for k, (row, (middle, least, most)) in enumerate(zip(rows, found, strict=True)):
-        colour = COLOURS.get(row.get("family"), COLOURS.get(row[name], COLOURS["data"]))
+        colour = colour_of(row.get("family")) or colour_of(row[name]) or COLOURS["data"]
         if middle is None:
             at = {"transform": ax.get_yaxis_transform(), "va": "center", "color": COLOURS["baseline"]}
             ax.text(0.015, k, "no value", bbox={"facecolor": "white", "edgecolor": "none", "pad": 2}, **at)

@@ -1,5 +1,6 @@
 """Figures of numbers over numbers: curves, training runs; several runs as a band."""
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -9,7 +10,7 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from course_utils import _check
-from course_utils.plots.style import COLOURS, LINE, WIDTH, sentence, short, show, wrap_title
+from course_utils.plots.style import COLOURS, LINE, WIDTH, colour_of, sentence, short, show, wrap_title
 
 # The order in which series that are no family get their colours; baseline and data come last.
 ORDER = [COLOURS[k] for k in ("autoregressive", "vae", "gan", "wrong", "flow", "diffusion", "baseline", "data")]
@@ -39,7 +40,7 @@ def curves(
 
     Args:
         series: from name to values (N,), to runs (R, N), or to a pair (x, values) with its own x (N,). A name that is a
-            key of ``COLOURS`` gets that colour.
+            key of ``COLOURS``, in small letters or capitals, gets that colour.
         x: x (N,) of all series without their own; by default they are counted 1, 2, 3, …
         log: the axes that are logarithmic: "", "x", "y" or "xy".
         smooth: above 1, values are averaged over a window of so many; what they were before is drawn faintly.
@@ -199,10 +200,10 @@ def _series(name: str, values, x, log: str) -> tuple[Tensor, Tensor]:
 
 def _colours(names) -> list[str]:
     """A colour for each name: a family's own, else the next one of the order that no family has taken."""
-    taken = {COLOURS[name] for name in names if name in COLOURS}
-    free = [colour for colour in ORDER if colour not in taken] or ORDER
-    others = [name for name in names if name not in COLOURS]
-    return [COLOURS[name] if name in COLOURS else free[others.index(name) % len(free)] for name in names]
+    own = [colour_of(name) for name in names]
+    free = [colour for colour in ORDER if colour not in own] or ORDER
+    others = itertools.cycle(free)
+    return [colour or next(others) for colour in own]
 
 
 def _scale(ax: plt.Axes, log: str) -> None:

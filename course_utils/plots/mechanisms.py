@@ -167,9 +167,9 @@ def receptive_fields(
         entries.append(Patch(color=LEAK, label="leak"))
     if hatch is not None:
         entries.append(Patch(facecolor=EARLIER, edgecolor="#333333", hatch="////", linewidth=0, label="blind spot"))
-        words.append(f"{hatch.sum().item()} pixels are a blind spot, seen at no depth")
+        words.append(f"Blind spot, seen at no depth: {hatch.sum().item()} of them")
     star = plt.Line2D([], [], color="black", marker="*", markersize=12, linestyle="", label="predicted")
-    columns = len(entries) + 1 if figure.get_size_inches()[0] > 6.5 else 2
+    columns = len(entries) + 1 if figure.get_size_inches()[0] > 6 else 2
     figure.legend(handles=[*entries, star], loc="outside lower center", ncols=columns, handlelength=1.2)
     show(figure, sentence(title, f"What the prediction at row {row}, column {column} sees", *words))
 
@@ -287,7 +287,7 @@ def _row_of_axes(panels: Mapping[str, Tensor], title: str, widest: float, below:
     """A figure with axes side by side, as high as the tallest panel needs."""
     wide = min(WIDTH / len(panels), widest)
     tall = max(wide * values.shape[0] / values.shape[1] for values in panels.values())
-    width = max(wide * len(panels), 4.5)
+    width = max(wide * len(panels), 6.2)
     figure, axes = plt.subplots(
         1, len(panels), figsize=(width, min(tall, 4.5) + (0.55 if title else 0.25) + below), squeeze=False
     )

@@ -99,14 +99,14 @@ def encoder_decoder(noise: str | None = None, title: str = "") -> None:
         plus = _circle(ax, 1.5, y, "+")
         _arrow(ax, x.right, plus.left)
         _noise(ax, plus)
-        before, said = plus.right, "noise is added to x before the encoder"
+        before, said = plus.right, "Noise is added to x before the encoder"
     _arrow(ax, before, encoder.left)
     if noise == "code":
         code = _box(ax, 3.55, y, "$\\mu$\n$\\sigma$", ORANGE, w=0.65, h=1.0)
         z = _box(ax, 4.95, y, "$z = \\mu + \\sigma \\varepsilon$", ORANGE, w=1.45)
         _arrow(ax, code.right, z.left)
         _noise(ax, z)
-        said = "the encoder gives μ and σ, and noise enters at the code, z = μ + σ ε"
+        said = "The encoder gives μ and σ, and noise enters at the code, z = μ + σ ε"
     else:
         code = z = _box(ax, 4.8 if noise else 4.6, y, "code $z$", ORANGE, w=1.1)
     _arrow(ax, encoder.right, code.left)

@@ -67,7 +67,7 @@ def images(
     step = x.shape[2] + 1
     _draw(ax, picture, [step * (i + 0.5) for i in range(len(labels or []))], labels or [])
     if own:
-        names = f"the rows are {', '.join(labels)}" if labels else ""
+        names = f"The rows: {', '.join(labels)}" if labels else ""
         show(figure, sentence(title, f"{_count(len(x))} of {x.shape[2]} × {x.shape[3]} pixels", names))
 
 

@@ -72,6 +72,11 @@ def _in_a_notebook() -> bool:
     return hasattr(get_ipython(), "kernel")
 
 
+def colour_of(name: object) -> str | None:
+    """The colour of a family, however its name is written, or None: of "VAE" that of "vae"."""
+    return COLOURS.get(str(name).lower())
+
+
 def sentence(*parts: str) -> str:
     """Parts of an alt text as sentences, those that are empty left out."""
     parts = [part.strip() for part in parts if part.strip()]

@@ -8,7 +8,7 @@ from course_utils import plots
 
 ROWS = [
     {"model": "PixelCNN", "family": "autoregressive", "nats": torch.tensor(20.0), "low": 19.0, "high": 22.0},
-    {"model": "vae", "nats": 24.0, "low": None, "high": None},
+    {"model": "VAE", "nats": 24.0, "low": None, "high": None},
     {"model": "GAN", "nats": torch.nan},
 ]
 
@@ -23,7 +23,7 @@ def test_dots_stand_in_the_order_of_the_rows_with_their_brackets(ax):
     plots.dots(ROWS, "nats", low="low", high="high", title="title", ax=ax)
     blue, orange = (plots.COLOURS[k] for k in ("autoregressive", "vae"))
     assert dots_of(ax) == [(20, 0, blue), (24, 1, orange)]
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["PixelCNN", "vae", "GAN"]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["PixelCNN", "VAE", "GAN"]
     assert ax.get_ylim()[0] > ax.get_ylim()[1] and ax.get_xlabel() == "nats"  # the first row is on top
     (bracket,) = [c for c in ax.collections if c.get_segments()]
     assert bracket.get_segments()[0].tolist() == [[19, 0], [22, 0]]
@@ -55,7 +55,7 @@ def test_references_are_lines_with_flags_that_no_other_pole_crosses(notebook):
 
 def test_dots_tell_their_numbers(notebook):
     plots.dots(ROWS, "nats", low="low", high="high", title="Title", xlabel="test nats")
-    assert notebook[0][1] == "Title. test nats. PixelCNN: 20 (19 to 22); vae: 24; GAN: no value."
+    assert notebook[0][1] == "Title. test nats. PixelCNN: 20 (19 to 22); VAE: 24; GAN: no value."
 
 
 @pytest.mark.parametrize(

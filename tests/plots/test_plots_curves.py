@@ -47,6 +47,9 @@ def test_a_family_keeps_its_colour_and_nobody_else_gets_it(ax):
     own = colours(ax)
     assert own["autoregressive"] == plots.COLOURS["autoregressive"] and own["gan"] == plots.COLOURS["gan"]
     assert len({own[name] for name in names}) == 5
+    ax.clear()
+    plots.curves({"VAE": [1.0, 2.0]}, ax=ax)
+    assert colours(ax)["VAE"] == plots.COLOURS["vae"]
 
 
 def test_each_name_stands_at_the_end_of_its_curve_in_its_colour(ax):

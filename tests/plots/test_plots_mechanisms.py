@@ -110,7 +110,8 @@ def test_receptive_fields_share_a_legend_and_hatch_the_blind_spot(notebook):
     assert cells(one, hatched=True) == cells(two, hatched=True) == [(0, 2)]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["seen", "earlier, not seen", "blind spot", "predicted"]
-    assert "one: 2 of 4 earlier pixels are seen. two: 3 of 4" in alt and "1 pixels are a blind spot" in alt
+    assert "one: 2 of 4 earlier pixels are seen. two: 3 of 4" in alt
+    assert "Blind spot, seen at no depth: 1 of them." in alt
 
 
 def test_receptive_fields_name_a_leak_only_where_there_is_one(notebook):

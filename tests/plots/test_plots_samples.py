@@ -106,5 +106,5 @@ def test_alt_texts_tell_what_is_in_the_rows(notebook):
     plots.images(shades(4), "Four greys", labels=["all"])
     assert [alt for _, alt in notebook] == [
         "Which is real? Rows of 5, each image 2 × 2 pixels: data: 5 images; VAE: 1 image.",
-        "Four greys. 4 images of 2 × 2 pixels. the rows are all.",
+        "Four greys. 4 images of 2 × 2 pixels. The rows: all.",
     ]
