@@ -61,7 +61,10 @@ distclean: clean ## clean, and remove .venv too
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-$(READY): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null 2>&1 || \
-		{ echo "There is no $(PYTHON) here: install Python 3.11 or newer, or name yours with make PYTHON=…" >&2; exit 1; }
-	@$(PYTHON) tools/setup_env.py
+# Asked every time, in a tenth of a second: the Python of .venv may be gone, or a package removed.
+$(READY): FORCE
+	@$(PY) -S -E tools/setup_env.py --is-ready 2>/dev/null || { \
+		command -v $(PYTHON) >/dev/null 2>&1 || \
+		{ echo "There is no $(PYTHON) here: install Python 3.11 or newer, or name yours with make PYTHON=…" >&2; exit 1; }; \
+		$(PYTHON) tools/setup_env.py; }
+FORCE:

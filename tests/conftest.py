@@ -1,10 +1,19 @@
 """Plumbing of pytest; no fixtures that hide what a test does."""
 
 import functools
+import os
+import tempfile
 
 import nbval.kernel
 
-from runner import loopback_works, transport
+from runner import clean_environment, loopback_works, transport
+
+# Notebooks run here as `make notebooks` runs them: without the user's profile of IPython, backend of matplotlib, paths.
+_home = tempfile.TemporaryDirectory(prefix="ipython-")  # removed when pytest ends
+_clean = clean_environment(_home.name)
+for _name in set(os.environ) - set(_clean):
+    del os.environ[_name]
+os.environ.update(_clean)
 
 # Jupyter talks to its kernels over tcp on 127.0.0.1. A container without a network may have no loopback device either,
 # and nbval offers no setting for another way; there, and only there, its kernels are reached through files.

@@ -1,7 +1,9 @@
 """The tools that run, store and publish notebooks, on small notebooks made here."""
 
 import ast
+import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -84,6 +86,130 @@ def test_a_kernel_that_dies_and_one_that_hangs_are_reported(tmp_path):
     assert "kernel died" in results[0]["error"]["message"] and results[0]["error"]["cell"] == 1
     assert "still running after 5 s" in results[1]["error"]["message"] and results[1]["error"]["cell"] == 2
     assert results[1]["seconds"] < 30
+
+
+def test_a_kernel_that_ends_itself_or_crashes_is_told_apart_from_one_that_was_killed(tmp_path):
+    def message(source, *more):
+        cells = [code("1"), code(source), *more]
+        result = runner.run(save(tmp_path / "a.ipynb", *cells), tmp_path / "out" / "a.ipynb", timeout=120)
+        return result["error"] and (result["error"]["cell"], result["error"]["message"])
+
+    assert message("exit()", code("print('never')")) == (
+        2,
+        "the notebook ended its kernel (exit or quit); no cell after this one ran",
+    )
+    where, said = message("import ctypes\nctypes.string_at(0)")
+    assert where == 2 and "SIGSEGV" in said and "memory" not in said
+    where, said = message("import os\nos._exit(3)")
+    assert where == 2 and "status 3" in said
+
+
+def test_why_a_kernel_died():
+    def said(status):
+        return runner.why_it_died(type("Process", (), {"poll": lambda self: status})())
+
+    assert "memory" in said(-9) and "SIGSEGV" in said(-11) and "status 1" in said(1)
+    assert "not known" in said(None) and "not known" in runner.why_it_died(None)
+
+
+def test_nothing_of_the_users_settings_gets_into_outputs(tmp_path, monkeypatch):
+    """A backend without pictures, a profile of IPython, another package of our name, an ASCII terminal, no asserts."""
+    profile = tmp_path / "ipython" / "profile_default"
+    runner.write(profile / "ipython_kernel_config.py", "c.InteractiveShell.ast_node_interactivity = 'all'\n")
+    runner.write(profile / "startup" / "00.py", "print('started')\nmine = 1\n")
+    runner.write(tmp_path / "path" / "course_utils" / "__init__.py", "raise SystemExit('foreign')")
+    runner.write(tmp_path / "matplotlibrc", "figure.figsize: 1, 1\nfigure.dpi: 30\n")
+    hostile = {
+        "MPLBACKEND": "Agg",
+        "IPYTHONDIR": tmp_path / "ipython",
+        "PYTHONPATH": tmp_path / "path",
+        "MATPLOTLIBRC": tmp_path / "matplotlibrc",
+        "PYTHONIOENCODING": "ascii",
+        "LC_ALL": "C",
+        "PYTHONOPTIMIZE": "1",
+        "PYTHONSTARTUP": tmp_path / "path" / "course_utils" / "__init__.py",
+    }
+    for name, value in hostile.items():
+        monkeypatch.setenv(name, str(value))
+    cells = [
+        code("import importlib.util, sys\nimport matplotlib.pyplot as plt"),
+        code("1\n2\n'mine' in globals(), sys.flags.optimize, sys.stdout.encoding.lower()"),
+        code("importlib.util.find_spec('course_utils').origin"),
+        code("print('· …', file=open(1, 'w', closefd=False))\nprint('· …')"),
+        code("plt.plot([0, 1])\nplt.show()"),
+        code("try:\n    assert False\nexcept AssertionError:\n    print('caught')"),
+    ]
+    path = save(tmp_path / "in" / "a.ipynb", *cells)
+    out = tmp_path / "out" / "a.ipynb"
+    assert runner.run(path, out, timeout=300)["error"] is None
+    _, three, origin, dots, figure, caught = runner.read(out).cells
+    assert [o.data["text/plain"] for o in three.outputs] == ["(False, 0, 'utf-8')"]
+    assert Path(ast.literal_eval(origin.outputs[0].data["text/plain"])).is_relative_to(runner.ROOT)
+    assert dots.outputs[-1].text.endswith("· …\n") and caught.outputs[0].text == "caught\n"
+    (drawn,) = [o for o in figure.outputs if "image/png" in o.get("data", {})]
+    # matplotlib's own size: 6.4 × 4.8 inches in 100 dots an inch, cut to what is drawn
+    width = int.from_bytes(base64.b64decode(drawn.data["image/png"])[16:20], "big")
+    assert width > 400
+
+
+def not_notebooks(folder):
+    """A good notebook and four files that are none, each with what is to be said of it."""
+    good = save(folder / "00_good.ipynb", new_markdown_cell("# Good", metadata={"slideshow": {"slide_type": "slide"}}))
+    text = good.read_text()
+    marks = "<<<<<<< HEAD\n" + text + "=======\n" + text + ">>>>>>> branch\n"
+    wrong = {"01_empty": b"", "02_conflict": marks.encode(), "03_latin": b"\xff\xfe", "04_list": b"[1, 2]"}
+    for name, content in wrong.items():
+        runner.write(folder / f"{name}.ipynb", content)
+    return {"01_empty": "is empty", "02_conflict": "merge conflict", "03_latin": "UTF-8", "04_list": "not a notebook"}
+
+
+def test_a_file_that_is_no_notebook_is_named_by_every_tool(tmp_path, capsys):
+    folder, out = tmp_path / "notebooks", tmp_path / "out"
+    wrong = not_notebooks(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def named(text):
+        for name, why in wrong.items():
+            (line,) = [line for line in text.splitlines() if f"{name}.ipynb is not a notebook" in line]
+            assert why in line
+
+    for tool, options in ((student, []), (slides, [])):
+        with pytest.raises(SystemExit) as stopped:
+            tool.main(["--folder", str(folder), "--out", str(out / tool.__name__), *options])
+        named(str(stopped.value.code))
+        assert not (out / tool.__name__).exists()
+    with pytest.raises(SystemExit, match="01_empty.ipynb, 02_conflict.ipynb, 03_latin.ipynb, 04_list.ipynb"):
+        store.main(["--folder", str(folder)])
+    named(capsys.readouterr().out)
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {name: after[name] for name in after if name[:2] != "00"} == {n: before[n] for n in before if n[:2] != "00"}
+    assert not store.is_changed(runner.read(folder / "00_good.ipynb"))  # the good one was stored all the same
+
+    with pytest.raises(SystemExit, match="4 of 5 notebooks failed"):
+        course.main(["--folder", str(folder), "--out", str(out / "course")])
+    said = capsys.readouterr().out
+    assert all(f"{name}.ipynb is not a notebook" in said for name in wrong)
+    assert (out / "course" / "00_good.html").exists() and "Good" in (out / "course" / "index.html").read_text()
+
+
+def test_a_place_that_cannot_be_written_to_is_named_with_the_way_out(tmp_path, capsys):
+    save(tmp_path / "in" / "00_a.ipynb", new_markdown_cell("# A", metadata={"slideshow": {"slide_type": "slide"}}))
+    (tmp_path / "build").write_text("a file")
+    for tool in (course, student, slides):
+        with pytest.raises(SystemExit) as stopped:
+            tool.main(["--folder", str(tmp_path / "in"), "--out", str(tmp_path / "build" / "course")])
+        assert f"{tmp_path / 'build'} is a file" in stopped.value.code and "OUT=" in stopped.value.code
+    assert (tmp_path / "build").read_text() == "a file"
+    with pytest.raises(SystemExit, match=r"Nothing can be written to /proc/none: .*OUT="):
+        runner.writable("/proc/none")
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "x", "1.5", ""])
+def test_the_number_of_jobs_is_a_whole_number_from_1_on(jobs, tmp_path, capsys):
+    for tool in (course, store, verify):
+        with pytest.raises(SystemExit):
+            tool.main([f"--jobs={jobs}"])
+        assert f"JOBS must be a whole number from 1 on, got '{jobs}'" in capsys.readouterr().err
 
 
 def test_a_name_that_matches_no_notebook_is_an_error(tmp_path):
@@ -531,7 +657,7 @@ def test_set_up_names_the_missing_module(monkeypatch):
     "log, sentence",
     [
         ("WARNING: Retrying: Temporary failure in name resolution\nERROR: No matching distribution", "no network"),
-        ("WARNING: x\nERROR: Cannot install a and b\n", r"pip failed: Cannot install a and b \(.*build/setup.log"),
+        ("WARNING: x\nERROR: Cannot install a and b\n", r"pip failed: Cannot install a and b \(.*venv/setup.log"),
         ("OSError: [Errno 28] No space left on device\n", "disk is full"),
         ("", "no reason given"),
     ],
@@ -549,8 +675,15 @@ def fake_project(tmp_path, monkeypatch):
         shutil.rmtree(venv, ignore_errors=True)
         (venv / "bin").mkdir(parents=True)
         (venv / "bin" / "python").symlink_to(sys.executable)
+        home, version = Path(sys.executable).resolve().parent, ".".join(map(str, sys.version_info[:2]))
+        (venv / "pyvenv.cfg").write_text(f"home = {home}\nversion = {version}.4\n")
+        packages = venv / "lib" / f"python{version}" / "site-packages"
+        for name in ("numpy", "numpy-2.0.dist-info", "pip", "__pycache__"):
+            (packages / name).mkdir(parents=True)
+        (packages / "pip" / "__init__.py").touch()
 
     monkeypatch.setattr(setup_env, "make_venv", make_venv)
+    monkeypatch.setattr(setup_env, "verify", lambda python, root: None)
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).write_text(name)
     calls = []
@@ -586,6 +719,116 @@ def test_a_failed_set_up_is_not_taken_for_a_finished_one(fake_project, capsys):
     log[0] = None
     setup_env.main(root)
     assert (root / ".venv" / "ready").exists()
+
+
+def test_an_environment_without_its_python_or_a_package_is_noticed_and_repaired(fake_project, capsys):
+    root, calls, _ = fake_project
+    setup_env.main(root)
+    (packages,) = root.glob(".venv/lib/python*/site-packages")
+    assert setup_env.is_ready(root)
+    (packages / "somebody-elses").mkdir()  # more is no harm, and neither is a cache that is gone
+    (packages / "__pycache__").rmdir()
+    assert setup_env.is_ready(root)
+
+    for broken in (packages / "numpy", packages / "numpy-2.0.dist-info"):
+        broken.rmdir()
+        assert not setup_env.is_ready(root)
+        capsys.readouterr()
+        count = len(calls)
+        setup_env.main(root)
+        assert len(calls) == count + 1 and "Repairing .venv" in capsys.readouterr().out and setup_env.is_ready(root)
+
+    kept = root / ".venv" / "kept"
+    kept.touch()
+    (root / ".venv" / "bin" / "python").unlink()
+    (root / ".venv" / "bin" / "python").symlink_to(root / "no-such-python")  # the system's Python was updated
+    assert not setup_env.is_ready(root)
+    setup_env.main(root)
+    assert setup_env.is_ready(root) and not kept.exists()
+    (root / ".venv" / "ready").write_bytes(b"\xff")
+    assert not setup_env.is_ready(root)
+
+
+def test_whoever_asks_with_another_python_does_not_make_the_environment_anew(fake_project, monkeypatch):
+    root, calls, _ = fake_project
+    setup_env.main(root)
+    monkeypatch.setattr(setup_env.sys, "version_info", (3, 9, 1))
+    setup_env.main(root)  # nor is it told that its Python is too old
+    assert len(calls) == 1
+
+
+def test_an_environment_that_cannot_import_is_made_from_nothing_and_else_explained(fake_project, monkeypatch, capsys):
+    root, calls, _ = fake_project
+    setup_env.main(root)
+    (root / "constraints.txt").write_text("changed")
+    half = root / ".venv" / "half"
+    half.touch()
+    answers = iter(["numpy cannot be imported (ImportError: half)", None])
+    monkeypatch.setattr(setup_env, "verify", lambda python, root: next(answers))
+    setup_env.main(root)
+    assert len(calls) == 3 and not half.exists() and setup_env.is_ready(root)
+    (root / "constraints.txt").write_text("changed again")
+    monkeypatch.setattr(setup_env, "verify", lambda python, root: "missing: torch")
+    with pytest.raises(SystemExit, match=r"does not work: missing: torch \(see .venv/setup.log\)"):
+        setup_env.main(root)
+    assert not setup_env.is_ready(root)
+
+
+def test_this_environment_is_verified_and_a_broken_one_is_not(tmp_path):
+    assert setup_env.verify(sys.executable, setup_env.ROOT) is None
+    text = (setup_env.ROOT / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(text.replace('"tqdm",', '"tqdm",\n    "no-such-package",'))
+    assert setup_env.verify(sys.executable, tmp_path) == "missing: no-such-package"
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert "not the one of this project" in setup_env.verify(sys.executable, tmp_path)
+
+
+def test_pip_hears_where_packages_are_and_nothing_of_other_installations(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    lines = ["[global]", "index-url = file:///a", "find-links =", "    /b", "    /c", "no-deps = true", "timeout = 7"]
+    lines += ["[install]", "target = /elsewhere", "user = true", "extra-index-url = file:///d"]
+    (tmp_path / "pip.conf").write_text("\n".join(lines))
+    hostile = {"PREFIX": "/p", "TARGET": "/t", "USER": "1", "NO_DEPS": "1", "PYTHON": "/no", "REQUIRE_HASHES": "1"}
+    for name, value in {**hostile, "CONFIG_FILE": str(tmp_path / "pip.conf"), "CERT": "/c.pem", "TIMEOUT": "9"}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    env = setup_env.pip_environment(sys.executable)
+    assert {name: value for name, value in env.items() if name.startswith("PIP_")} == {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": "file:///a",
+        "PIP_FIND_LINKS": "/b /c",
+        "PIP_EXTRA_INDEX_URL": "file:///d",
+        "PIP_CERT": "/c.pem",
+        "PIP_TIMEOUT": "9",
+    }
+    assert "PYTHONPATH" not in env and env["PATH"] == os.environ["PATH"]
+    done = subprocess.run([sys.executable, "-m", "pip", "config", "list"], env=env, capture_output=True, text=True)
+    assert "/elsewhere" not in done.stdout and "no-deps" not in done.stdout and "'file:///a'" in done.stdout
+
+
+def test_make_asks_every_time_whether_the_environment_is_ready(tmp_path):
+    """And answers in well under a second."""
+    root = Path(setup_env.ROOT)
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "setup_env.py").write_bytes((root / "tools" / "setup_env.py").read_bytes())
+    (tmp_path / "tools" / "student.py").write_text("print('it ran')")
+    (tmp_path / "Makefile").write_text((root / "Makefile").read_text())
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / ".venv" / "pyvenv.cfg").write_text("version = 3.12.4\n")
+    (tmp_path / ".venv" / "ready").write_text(setup_env.fingerprint(tmp_path, (3, 12)))
+
+    def make(**more):
+        command = ["make", "student", "PYTHON=no-such-python"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, **more})
+
+    assert make().stdout == "it ran\n"
+    assert make(PYTHONPATH="/nowhere", PYTHONHOME="/nowhere", MPLBACKEND="Agg").stdout == "it ran\n"
+    (tmp_path / ".venv" / "installed").write_text("numpy")
+    assert make().stderr.startswith("There is no no-such-python here")
 
 
 def test_make_says_when_there_is_no_python(tmp_path):

@@ -4,6 +4,7 @@ Run by the Makefile with the system's Python. It must at least start on an old o
 missing; so nothing here is newer than Python 3.6, and nothing is imported from outside the standard library.
 """
 
+import ast
 import hashlib
 import importlib.util
 import os
@@ -44,13 +45,84 @@ def check_python(version=sys.version_info, which=shutil.which):
             )
 
 
-def fingerprint(root):
-    """What the environment depends on: the two files, the Python version and the place of the project."""
+def fingerprint(root, version=None):
+    """What the environment depends on: the two files, its Python's version and the place of the project."""
     content = hashlib.sha256()
     for name in ("pyproject.toml", "constraints.txt"):
         content.update((root / name).read_bytes())
-    content.update(("%s %s" % (root, sys.version_info[:2])).encode())
+    content.update(("%s %s" % (root, tuple(version or sys.version_info[:2]))).encode())
     return content.hexdigest()
+
+
+def version_of(venv):
+    """The Python version of an environment as (3, 11), which need not be that of whoever asks; or None."""
+    try:
+        text = (venv / "pyvenv.cfg").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    found = re.search(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", text, re.MULTILINE)
+    return (int(found.group(1)), int(found.group(2))) if found else None
+
+
+def contents(venv):
+    """The names in the environment's site-packages: packages, and the folders that say which version each has."""
+    names = [path.name for path in venv.glob("lib/python*/site-packages/*")]
+    return sorted(name for name in names if not name.startswith(("__pycache__", "~")))
+
+
+def is_ready(root):
+    """Whether the environment is as it was left: a few file operations, because every command asks.
+
+    A Python that is gone (its system was updated) and a package that was removed or replaced are noticed; that a
+    package has what it should is found out by `verify`, which takes seconds.
+    """
+    venv = root / ".venv"
+    stamp, listing = venv / "ready", venv / "installed"
+    try:
+        # exists() follows the link: one that leads nowhere is no Python
+        if (venv / "unfinished").exists() or not (venv / "bin" / "python").exists():
+            return False
+        if stamp.read_text(encoding="utf-8") != fingerprint(root, version_of(venv)):
+            return False
+        if not listing.exists():
+            return True
+        return set(listing.read_text(encoding="utf-8").split("\n")) <= set(contents(venv))
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+VERIFY = """
+import importlib, importlib.metadata, pathlib, re, sys, tomllib
+root = pathlib.Path(sys.argv[1]).resolve()
+project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+missing = []
+for line in project["dependencies"] + project["optional-dependencies"]["test"]:
+    name = re.match("[A-Za-z0-9_.-]+", line)[0]
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        missing.append(name)
+if missing:
+    sys.exit("missing: " + ", ".join(missing))
+# matplotlib looks for fonts once; here, and not as a warning in the first notebook
+for name in ("numpy", "torch", "matplotlib.font_manager", "ipykernel", "jupyterlab", "nbclient", "nbconvert", "pytest"):
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        sys.exit("%s cannot be imported (%s: %s)" % (name, type(error).__name__, str(error).split("\\n")[0]))
+found = importlib.util.find_spec("course_utils")
+if found is None or not pathlib.Path(found.origin).resolve().is_relative_to(root):
+    sys.exit("course_utils is not the one of this project: " + str(found and found.origin))
+"""
+
+
+def verify(python, root):
+    """None if the environment works, else what is wrong with it, in a few words."""
+    # -I: what a search path of the user's would find is not in the environment
+    command = [str(python), "-I", "-c", VERIFY, str(root)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return None if done.returncode == 0 else (said[-1] if said else "its Python does not start")
 
 
 class Display:
@@ -113,20 +185,55 @@ def explain(log):
     if "No space left on device" in log:
         return "The disk is full: the course needs about 3 GB (7 GB with a CUDA build of torch)."
     errors = re.findall(r"^\s*(?:ERROR|error): (.*)", log, re.MULTILINE)
-    return "pip failed: %s (all it said is in build/setup.log)." % (
+    return "pip failed: %s (all it said is in .venv/setup.log)." % (
         errors[-1].rstrip(".") if errors else "no reason given"
     )
 
 
+# What of the user's settings pip needs to find packages. The others (--user, --prefix, --target, --no-deps, another
+# Python, requirements and constraints of other projects) are about other installations, and break this one.
+KEPT_SETTINGS = (
+    "index-url extra-index-url no-index find-links cert client-cert proxy trusted-host timeout default-timeout retries "
+    "cache-dir no-cache-dir keyring-provider prefer-binary use-feature"
+).split()
+
+
+def pip_environment(python):
+    """The environment for pip: without the user's files and variables of settings, but with those in KEPT_SETTINGS."""
+    foreign = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONINSPECT", "PYTHONSAFEPATH")
+    env = {name: value for name, value in os.environ.items() if name not in foreign and not name.startswith("PIP_")}
+    env.update(PYTHONUNBUFFERED="1", PYTHONUTF8="1", PYTHONIOENCODING="utf-8")
+    files = {name: os.environ[name] for name in ("PIP_CONFIG_FILE",) if name in os.environ}
+    # pip itself says what its files set: lines such as global.index-url='…'. It is asked without the variables, some of
+    # which (PIP_USER, PIP_QUIET) change what it says; the variables come last, since they are stronger than files.
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", "config", "list"]
+    listed = subprocess.run(command, env=dict(env, **files), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    env["PIP_CONFIG_FILE"] = os.devnull
+    settings = {"global": {}, "install": {}}
+    for line in listed.stdout.decode("utf-8", "replace").splitlines():
+        match = re.match(r"(global|install)\.([\w-]+)=(.*)$", line.strip())
+        if match:
+            try:
+                settings[match.group(1)][match.group(2)] = str(ast.literal_eval(match.group(3)))
+            except (SyntaxError, ValueError):
+                continue
+    for name in KEPT_SETTINGS:
+        variable = "PIP_" + name.replace("-", "_").upper()
+        value = settings["install"].get(name, settings["global"].get(name, ""))
+        value = os.environ.get(variable, "") or value
+        if value:
+            env[variable] = " ".join(value.split())
+    return env
+
+
 def install(python, root):
-    """Run pip in the environment; its whole output goes to build/setup.log."""
-    (root / "build").mkdir(exist_ok=True)
+    """Run pip in the environment; its whole output goes to .venv/setup.log."""
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     command += ["--progress-bar", "off", "-c", "constraints.txt", "-e", ".[test]"]
-    env = dict(os.environ, PIP_USER="0", PYTHONUNBUFFERED="1")  # a user-wide `--user` setting cannot work in a venv
+    env = pip_environment(python)
     log, display = [], Display()
     try:
-        with open(str(root / "build" / "setup.log"), "w", encoding="utf-8") as file:
+        with open(str(root / ".venv" / "setup.log"), "w", encoding="utf-8") as file:
             pip = subprocess.Popen(
                 command,
                 cwd=str(root),
@@ -155,34 +262,47 @@ def make_venv(venv):
 
 
 def main(root=ROOT):
-    check_python()
-    venv, stamp, unfinished = root / ".venv", root / ".venv" / "ready", root / ".venv" / "unfinished"
-    python = venv / "bin" / "python"
-    wanted = fingerprint(root)
-    if stamp.exists() and stamp.read_text() == wanted:
-        os.utime(str(stamp), None)  # the files are only newer, not different: nothing to do
+    venv = root / ".venv"
+    stamp, unfinished, python = venv / "ready", venv / "unfinished", venv / "bin" / "python"
+    if is_ready(root):
         return
-    print("Setting up .venv (once; some minutes, depending on the network) …", flush=True)
+    check_python()
+    again = stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint(root, version_of(venv))
+    what = "Repairing .venv: its Python is gone, or a package" if again else "Setting up .venv"
+    print("%s (once; some minutes, depending on the network) …" % what, flush=True)
     # An installation that was killed may have left half a package, which pip would take for a whole one.
     usable = not unfinished.exists() and python.exists()
     usable = usable and subprocess.call([str(python), "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
-    if not usable:
-        make_venv(venv)
-    unfinished.touch()
-    if stamp.exists():
-        stamp.unlink()
-    log = install(python, root)
-    if log is not None:
-        if "Installing collected packages" not in log:
-            unfinished.unlink()  # pip downloads everything before it installs anything: nothing is half done
-        stop(explain(log))
+    while True:
+        fresh = not usable
+        if fresh:
+            make_venv(venv)
+        unfinished.touch()
+        if stamp.exists():
+            stamp.unlink()
+        log = install(python, root)
+        if log is not None:
+            if "Installing collected packages" not in log:
+                unfinished.unlink()  # pip downloads everything before it installs anything: nothing is half done
+            stop(explain(log))
+        wrong = verify(python, root)
+        if wrong is None:
+            break
+        if fresh:
+            stop("pip ended well, but the environment does not work: %s (see .venv/setup.log)." % wrong.rstrip("."))
+        usable = False  # pip takes a package for installed whose files are gone: start from nothing
+    (venv / "installed").write_text("\n".join(contents(venv)), encoding="utf-8")
     unfinished.unlink()
-    stamp.write_text(wanted)
+    stamp.write_text(fingerprint(root, version_of(venv)), encoding="utf-8")
     print("The environment is ready.", flush=True)
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--is-ready"]:
+        sys.exit(0 if is_ready(ROOT) else 1)
     try:
         main()
     except KeyboardInterrupt:
         stop("\nInterrupted: run make again, it starts the set-up over.")
+    except OSError as error:
+        stop("The set-up cannot write %s: %s." % (error.filename or ROOT, error.strerror or error))
