@@ -46,7 +46,8 @@ class ImageGPT(AutoregressiveModel):
         super().__init__(shape, distribution)
         channels, layers = _check.whole("channels", channels), _check.whole("layers", layers)
         dropout = _check.share("dropout", dropout)
-        if channels % _check.whole("heads", heads):
+        heads = _check.whole("heads", heads)
+        if channels % heads:
             raise ValueError(f"channels must be a multiple of the {heads} heads, got {channels}")
         self.embed = nn.Linear(self.pixels.n_features, channels)
         self.start = nn.Parameter(0.02 * torch.randn(channels))

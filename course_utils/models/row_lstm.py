@@ -41,7 +41,8 @@ class RowLSTM(AutoregressiveModel):
     ):
         super().__init__(shape, distribution)
         channels, layers = _check.whole("channels", channels), _check.whole("layers", layers)
-        if _check.whole("kernel", kernel, least=3) % 2 == 0:
+        kernel = _check.whole("kernel", kernel, least=3)
+        if kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, so that it has a centre, got {kernel}")
         c = self.shape[0]
         self.input = MaskedConv2d("A", c * self.pixels.n_features, 2 * channels, 7, c)

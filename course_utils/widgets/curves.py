@@ -201,6 +201,6 @@ def _finite(name: str, value: Tensor | float) -> Tensor:
 
 
 def _within(name: str, value: float, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+    if not least <= _check.number(value) <= most:
         raise ValueError(f"{name} must be a number from {least:g} to {most:g}, got {_check.describe(value)}")
-    return float(value)
+    return _check.number(value)

@@ -8,6 +8,7 @@ Goodfellow, arXiv 1701.00160, section 3.2, whose costs have a factor 1/2 that th
 `course_utils.objectives`; the browser's part, games.js beside this file, gets a table of them and has no formula.
 """
 
+import math
 from typing import NamedTuple
 
 import anywidget
@@ -194,8 +195,8 @@ def _key(ax: Axes, logit: float, here: dict[str, float], what: str, where: str) 
 
 
 def _finite(logits: Tensor | float) -> Tensor:
-    if isinstance(logits, int | float) and not isinstance(logits, bool):
-        logits = torch.tensor(logits, dtype=torch.float64)
+    if not isinstance(logits, Tensor) and math.isfinite(_check.number(logits)):
+        logits = torch.tensor(_check.number(logits), dtype=torch.float64)
     sound = isinstance(logits, Tensor) and logits.is_floating_point() and logits.numel()
     if not sound or not logits.isfinite().all():
         want = "finite, a number or a floating-point tensor"
@@ -204,10 +205,10 @@ def _finite(logits: Tensor | float) -> Tensor:
 
 
 def _need_logit(logit: float) -> float:
-    if isinstance(logit, bool) or not isinstance(logit, int | float) or not -REACH <= logit <= REACH:
+    if not -REACH <= _check.number(logit) <= REACH:
         got = _check.describe(logit)
         raise ValueError(f"logit must be a number from {-REACH:g} to {REACH:g}, got {got}")
-    return float(logit)
+    return _check.number(logit)
 
 
 def _need_axis(axis: str) -> str:
