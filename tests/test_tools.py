@@ -135,7 +135,7 @@ def test_nothing_of_the_users_settings_gets_into_outputs(tmp_path, monkeypatch):
         code("import importlib.util, sys\nimport matplotlib.pyplot as plt"),
         code("1\n2\n'mine' in globals(), sys.flags.optimize, sys.stdout.encoding.lower()"),
         code("importlib.util.find_spec('course_utils').origin"),
-        code("print('· …', file=open(1, 'w', closefd=False))\nprint('· …')"),
+        code("print('· …', file=sys.__stdout__)\nprint('· …')"),
         code("plt.plot([0, 1])\nplt.show()"),
         code("try:\n    assert False\nexcept AssertionError:\n    print('caught')"),
     ]
