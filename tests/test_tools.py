@@ -152,6 +152,13 @@ def test_nothing_of_the_users_settings_gets_into_outputs(tmp_path, monkeypatch):
     assert width > 400
 
 
+def test_a_terminal_that_lacks_a_letter_ends_no_tool():
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    command = [sys.executable, "-c", "import runner\nprint('· …')"]
+    done = subprocess.run(command, cwd=runner.ROOT / "tools", env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "? ?\n"), done.stderr
+
+
 def not_notebooks(folder):
     """A good notebook and four files that are none, each with what is to be said of it."""
     good = save(folder / "00_good.ipynb", new_markdown_cell("# Good", metadata={"slideshow": {"slide_type": "slide"}}))

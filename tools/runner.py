@@ -36,6 +36,10 @@ KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "nam
 LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
+for _stream in (sys.stdout, sys.stderr):
+    with contextlib.suppress(AttributeError):  # a terminal that lacks a letter shows a question mark and goes on
+        _stream.reconfigure(errors="replace")
+
 
 class Unreadable(Exception):
     """A file that is no notebook; the text says which file and what is wrong with it."""

@@ -300,6 +300,9 @@ def main(root=ROOT):
 if __name__ == "__main__":
     if sys.argv[1:] == ["--is-ready"]:
         sys.exit(0 if is_ready(ROOT) else 1)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark and goes on
     try:
         main()
     except KeyboardInterrupt:
