@@ -12,7 +12,7 @@ import pytest
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 CLAIMS, VERDICTS = "00_start_here.ipynb", "12_face_to_face.ipynb"
 KINDS = {"held", "held partly", "did not hold"}
-LINK = re.compile(r"\[[^\]]*\]\(([^)]+\.ipynb)\)")
+LINK = re.compile(r"\[[^\]]*\]\(([^)#]+\.ipynb)(?:#[^)]*)?\)")
 NUMBER = re.compile(r"(?<![\w.,])\d+(?:,\d{3})*(?:\.\d+)?(?![\w])")
 
 
@@ -99,7 +99,7 @@ def test_every_number_was_measured_where_the_verdict_says():
             "0.65 to 0.74 nats ([01](a.ipynb)), 12 % ([03](b.ipynb))",
             [("a.ipynb", {"0.65", "0.74"}), ("b.ipynb", {"12"})],
         ),
-        ("0.9 ([07](evidence/07_vae.ipynb))", [("evidence/07_vae.ipynb", {"0.9"})]),
+        ("0.9 ([07](evidence/07_vae.ipynb#2.-Blur))", [("evidence/07_vae.ipynb", {"0.9"})]),
         ("1 of 2,000 ([03](b.ipynb)); here 1.05", [("b.ipynb", {"1", "2000"}), (VERDICTS, {"1.05"})]),
         ("$z$ of −3.1", [(VERDICTS, {"3.1"})]),
     ],
