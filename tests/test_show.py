@@ -13,7 +13,7 @@ from course_utils import show
 
 ROWS = [
     {"model": "PixelCNN", "test nats": torch.tensor(20.1234), "parameters": 123456},
-    {"model": "VAE <β>", "test nats": np.float64(24.5), "parameters": np.int64(7)},
+    {"model": "VAE <b>", "test nats": np.float64(24.5), "parameters": np.int64(7)},
     {"model": "GAN", "parameters": 7},
 ]
 
@@ -35,7 +35,7 @@ def column(rows, name="x", **arguments):
 def test_rows_keep_their_order_columns_theirs_and_what_is_missing_is_a_dash():
     head, rows = shown(show.table(ROWS))
     assert head == ["model", "test nats", "parameters"]
-    assert rows == [["PixelCNN", "20.1", "123,456"], ["VAE <β>", "24.5", "7"], ["GAN", "–", "7"]]
+    assert rows == [["PixelCNN", "20.1", "123,456"], ["VAE <b>", "24.5", "7"], ["GAN", "–", "7"]]
 
 
 @pytest.mark.parametrize("missing", [None, math.nan, torch.tensor(math.nan), np.nan])
@@ -47,13 +47,13 @@ def test_rows_are_sorted_up_or_down_with_missing_values_last():
     def models(order):
         return [row[0] for row in shown(show.table(ROWS, order=order))[1]]
 
-    assert models("test nats") == ["PixelCNN", "VAE <β>", "GAN"]
-    assert models("-test nats") == ["VAE <β>", "PixelCNN", "GAN"]
-    assert models("model") == ["GAN", "PixelCNN", "VAE <β>"]
-    assert models("parameters") == ["VAE <β>", "GAN", "PixelCNN"]  # equal ones as they were
+    assert models("test nats") == ["PixelCNN", "VAE <b>", "GAN"]
+    assert models("-test nats") == ["VAE <b>", "PixelCNN", "GAN"]
+    assert models("model") == ["GAN", "PixelCNN", "VAE <b>"]
+    assert models("parameters") == ["VAE <b>", "GAN", "PixelCNN"]  # equal ones as they were
     minus = [{"-x": 2}, {"-x": 1}]
     assert shown(show.table(minus, order="-x"))[1] == [["1"], ["2"]]  # a name may begin with a minus
-    assert show.table(ROWS, order="-test nats").frame["model"].tolist() == ["VAE <β>", "PixelCNN", "GAN"]
+    assert show.table(ROWS, order="-test nats").frame["model"].tolist() == ["VAE <b>", "PixelCNN", "GAN"]
 
 
 def test_the_best_value_of_a_column_is_bold_also_where_it_is_shared():
@@ -124,7 +124,7 @@ def test_the_html_is_the_same_for_the_same_rows_safe_and_aligned():
     assert first == second and " id=" not in first and "<style" not in first
     page = BeautifulSoup(first, "html.parser")
     assert page.table["class"] == ["dataframe", "course-table"] and page.caption.text == "a < b"
-    assert page.find(string="VAE <β>") is not None
+    assert page.find(string="VAE <b>") is not None
     for row in page.find_all("tr"):
         name, *numbers = row.find_all(["th", "td"])
         assert "left" in name["style"] and all("right" in cell["style"] for cell in numbers)
@@ -143,7 +143,7 @@ def test_a_terminal_gets_columns_under_each_other():
         "model     test nats  parameters",
         "--------  ---------  ----------",
         "PixelCNN      20.1*     123,456",
-        "VAE <β>        24.5           7",
+        "VAE <b>        24.5           7",
         "GAN               –           7",
     ]
 
