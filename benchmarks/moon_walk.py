@@ -54,7 +54,6 @@ SETTINGS = {
     "squared error, 500 steps": Setting("squared error", False, False, 500),
     "squared error, 1,000 steps": Setting("squared error", False, False, 1_000),
     "squared error, 1,500 steps": Setting("squared error", False, False, 1_500),
-    "squared error, 4,000 steps": Setting("squared error", False, False, 4_000),
     "squared error, noise, 1,500 steps": Setting("squared error", True, False, 1_500),
     "learned width, 500 steps": Setting("learned width", False, False, 500),
     "learned width, 1,500 steps": Setting("learned width", False, False, 1_500),
@@ -65,7 +64,6 @@ SETTINGS = {
     "levels, 500 steps": Setting("levels", False, False, 500),
     "levels, noise, 500 steps": Setting("levels", True, False, 500),
     "levels, noise, KL, 500 steps": Setting("levels", True, True, 500),
-    "levels, noise, KL, 1,500 steps": Setting("levels", True, True, 1_500),
 }
 
 
