@@ -18,11 +18,13 @@ from course_utils.exercises.n00_start_here import (
 from course_utils.exercises.n01_chain_rule import bits_per_dim, made_masks, masked_linear, mean_nll
 from course_utils.exercises.n02_pixel_rnn import completion_nats, lstm_step, merge, skew, state_to_state
 from course_utils.exercises.n03_convolution import build_masked_conv
+from course_utils.exercises.n03_network import build_pixel_cnn
 from course_utils.exercises.n03_pixel_cnn import causal_mask, mixes_images, rightmost, shift_down
 from course_utils.exercises.n04_colour import grey_log_prob, log_bin, log_p_in_cell, to_tokens
 from course_utils.exercises.n05_autoencoder import code_size, denoising_loss, pca_error, phase_between
 from course_utils.exercises.n06_elbo_and_kl import code_and_price, gaussian_kl, kl_of_two, minus_bound
-from course_utils.exercises.n07_vae import active_units, effective_beta, free_bits
+from course_utils.exercises.n07_network import build_vae
+from course_utils.exercises.n07_vae import active_units, effective_beta, find_the_bug_vae, free_bits
 from course_utils.exercises.n08_gan import detached_loss, generator_loss, smoothed_rest, suspicious
 from course_utils.exercises.n09_gan_theory import best_discriminator, jsd_bound, jsd_by_draws
 from course_utils.exercises.n10_gan_losses import effective_share, likelihood_loss, relativistic_loss
@@ -48,6 +50,7 @@ __all__ = [
     "causal_mask",
     "mixes_images",
     "build_masked_conv",
+    "build_pixel_cnn",
     "rightmost",
     "shift_down",
     "grey_log_prob",
@@ -65,6 +68,8 @@ __all__ = [
     "active_units",
     "effective_beta",
     "free_bits",
+    "find_the_bug_vae",
+    "build_vae",
     "detached_loss",
     "discriminator_loss",
     "generator_loss",

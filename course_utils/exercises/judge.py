@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 Wrong = Sequence[tuple[Callable, str]]  # functions that make a usual mistake, and what to say of it
 Raised = Sequence[tuple[str, str]]  # parts of an error's message, and what to say of it
@@ -79,11 +79,6 @@ def report(find_hint: Callable[[], str | None], moral: str, raised: Raised) -> N
 
 def unanswered(value) -> bool:
     return value is None or value is ...
-
-
-def initialised(module: nn.Module) -> bool:
-    """Whether nn.Module's own __init__ has run: in a template whose __init__ is empty it has not."""
-    return "_parameters" in vars(module)
 
 
 def same(a, b, view: Callable[[Tensor], Tensor] = lambda value: value, exact: bool = False) -> bool:

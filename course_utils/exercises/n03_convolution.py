@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from course_utils.exercises.judge import Remark, initialised, report, short, unanswered
+from course_utils.exercises.judge import Remark, report, short, unanswered
+from course_utils.exercises.networks import initialised
 
 CONVOLUTIONS = (("A", 1, 4, 5), ("B", 4, 3, 3), ("A", 2, 3, 3), ("B", 3, 2, 5), ("B", 2, 3, 1))  # kind, in, out, k
 HEIGHT, WIDTH = 9, 10
@@ -136,7 +137,7 @@ def build_masked_conv(answer: Callable) -> None:
         ("must match the size of tensor", shapes),
         ("must match the existing size", shapes),
         ("before Module.__init__() call", "call super().__init__() first"),
-        ("NotImplementedError", "forward is missing, or has another name"),
+        ('required "forward" function', "forward is missing, or has another name"),
         ("to have 1 channels", "in_channels and out_channels are arguments: use them"),
         ("expected input", "in and out are exchanged: nn.Conv2d(in, out, k), weights and mask (out, in, k, k)"),
         ("a leaf Variable that requires grad", "weights change in place under no_grad only; better multiply them anew"),

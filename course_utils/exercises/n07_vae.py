@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from course_utils.exercises.judge import judge
@@ -98,3 +99,98 @@ def free_bits(answer: Callable) -> None:
     ]
     raised = [("must be Tensor", "floor is a Python number: use clamp(min=floor), or torch.tensor(floor)")]
     judge(answer, right, cases, wrong, "Below the floor the slope is 0: nothing is gained by saying less.", raised)
+
+
+def find_the_bug_vae(answer: Callable) -> None:
+    """Exercise 07: the loss of a VAE, from x and logits (B, 1, H, W), mu and log_var (B, Z); a scalar, in nats.
+
+    The mean over the batch of cross-entropy summed over pixels + KL summed over latents.
+    """
+
+    def entropy(x: Tensor, logits: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1)
+
+    def kl(mu: Tensor, log_var: Tensor) -> Tensor:
+        return 0.5 * (log_var.exp() + mu**2 - 1 - log_var)
+
+    def minus(value: Callable) -> Callable:
+        return lambda *arguments: -value(*arguments)
+
+    def pixels(x, logits):
+        return entropy(x, logits).sum(1).mean()
+
+    def latents(mu, log_var):
+        return kl(mu, log_var).sum(1).mean()
+
+    def nothing(a, b):
+        return torch.zeros(())
+
+    of_pixels = [  # a usual mistake of the reconstruction, and what to say of it
+        (lambda x, l: entropy(x, l).mean(), "the pixels are averaged: sum them, and average over the batch only"),
+        (lambda x, l: entropy(x, l).sum(), "the pixels are summed over the batch, too: a mean over the batch"),
+        (minus(pixels), "the sign of the reconstruction: the cross-entropy is a cost"),
+        (lambda x, l: pixels(x, l.sigmoid()), "the sigmoid is taken twice: ..._with_logits takes it itself"),
+        (
+            lambda x, l: (x - l.sigmoid()).square().flatten(1).sum(1).mean(),
+            "squared errors: for black and white pixels the likelihood is the cross-entropy",
+        ),
+        (
+            lambda x, l: (x - l).square().flatten(1).sum(1).mean(),
+            "squared errors of logits: for black and white pixels the likelihood is the cross-entropy",
+        ),
+        (lambda x, l: pixels(1 - x, l), "x is turned round: where it is 1, the cost is -log sigmoid(logit)"),
+        (nothing, "the reconstruction is missing"),
+    ]
+    of_latents = [
+        (lambda mu, s: kl(mu, s).mean(), "the KL is averaged over the code: sum it, and average over the batch only"),
+        (lambda mu, s: kl(mu, s).sum(), "the KL is summed over the batch, too: a mean over the batch"),
+        (minus(latents), "the sign of the KL: it is a cost, so it is added"),
+        (lambda mu, s: latents(mu, 2 * s), "the KL takes log_var for a log-standard deviation: it is a log-variance"),
+        (lambda mu, s: latents(mu, s / 2), "the KL takes the standard deviation for the variance, exp(log_var)"),
+        (lambda mu, s: 2 * latents(mu, s), "the half of the KL is missing"),
+        (
+            lambda mu, s: (kl(mu, s) + 0.5).sum(1).mean(),
+            "the 1 of the KL is missing: mu^2 + exp(s) - 1 - s",
+        ),
+        (lambda mu, s: (kl(mu, s) + s).sum(1).mean(), "the sign of log_var in the KL: it is subtracted"),
+        (lambda mu, s: (kl(mu, s) - mu**2).sum(1).mean(), "the sign of mu^2 in the KL: it is added"),
+        (lambda mu, s: (kl(mu, s) - 0.5 * mu**2).sum(1).mean(), "mu^2 is missing in the KL"),
+        (lambda mu, s: (kl(mu, s) + 0.5 * (mu - mu**2)).sum(1).mean(), "mu is squared in the KL"),
+        (
+            lambda mu, s: (kl(mu, s) + 0.5 * (s.exp() ** 2 - s.exp())).sum(1).mean(),
+            "exp(log_var) is the variance already",
+        ),
+        (nothing, "the KL is missing"),
+    ]
+
+    def both(first: Callable, second: Callable) -> Callable:
+        return lambda x, l, mu, s: first(x, l) + second(mu, s)
+
+    right = both(pixels, latents)
+    wrong = [
+        (minus(right), "that is the bound; the loss is minus the bound"),
+        (
+            both(lambda x, l: entropy(x, l).sum(), lambda mu, s: kl(mu, s).sum()),
+            "a sum over the batch: a mean is asked for",
+        ),
+        *((both(first, latents), why) for first, why in of_pixels),
+        *((both(pixels, second), why) for second, why in of_latents),
+        *((both(a, b), f"two things: {why}; and {too}") for a, why in of_pixels for b, too in of_latents),
+        (
+            lambda x, l, mu, s: entropy(x, l).sum(1) + kl(mu, s).sum(1),
+            "one number is asked for: the mean over the batch",
+        ),
+    ]
+    g = torch.Generator().manual_seed(0)
+    cases = []
+    for B, side, Z in ((3, 8, 2), (5, 3, 4), (2, 4, 7)):
+        x = (torch.rand(B, 1, side, side, generator=g) < 0.5).float()
+        code = [torch.randn(B, Z, generator=g) for _ in range(2)]
+        cases.append((x, 2 * torch.randn(x.shape, generator=g), *code))
+    raised = [
+        ("should be between 0 and 1", "logits are not probabilities: use binary_cross_entropy_with_logits"),
+        ("should be >= 0", "logits are not probabilities: use binary_cross_entropy_with_logits"),
+        ("must match the size of tensor", "sum over the pixels of an image and over its latents first: (B,) each"),
+    ]
+    moral = "Sums over pixels and latents, a mean over the batch: nats an image."
+    judge(answer, lambda x, x_hat_logits, mu, log_var: right(x, x_hat_logits, mu, log_var), cases, wrong, moral, raised)
