@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> None:
         return
     parts = seconds()
     print(f"{sum(parts.values()) / REFERENCE:.2f} times the reference machine's seconds")
-    print(" · ".join(f"{name} {value:.2f} s" for name, value in parts.items()))
+    print(" · ".join(f"{name} {value * 1000:.0f} ms" for name, value in parts.items()))
 
 
 if __name__ == "__main__":
