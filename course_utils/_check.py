@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+UNIT, BYTES, SIGNED = "0 ... 1", "0 ... 255", "-1 ... 1"  # scales of grey levels
 _LONGEST = 120  # characters of a value in a message
 _SLACK = 1e-5  # of the unit interval: what rounding adds to a grey level
 
@@ -101,8 +102,11 @@ def images(name: str, x: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 
 def unit(name: str, x: Tensor) -> Tensor:
-    """Return `x` if all its values lie in [0, 1], up to rounding, else raise ValueError; NaN lies nowhere."""
-    if not x.numel():
+    """Return `x` if all its values lie in [0, 1], up to rounding, else raise ValueError; NaN lies nowhere.
+
+    Compiled code and functorch's transforms follow one way for all values: there `x` is taken as it is.
+    """
+    if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x) or not x.numel():
         return x
     low, high = (bound.item() for bound in x.detach().aminmax())
     if not -_SLACK <= low <= high <= 1 + _SLACK:
@@ -111,20 +115,30 @@ def unit(name: str, x: Tensor) -> Tensor:
 
 
 def greys(name: str, x: Tensor) -> Tensor:
-    """Return `x` if its values are on the scale of [0, 1], else raise ValueError.
+    """Return `x` unless it holds pictures in 0 … 255 or -1 … 1, see ``scale``, else raise ValueError.
 
-    Generated pictures may leave the interval, and are to be measured as they are. But if more than a tenth of all
-    values lie more than a tenth outside, these are pictures on another scale: 0 … 255, or -1 … 1.
+    Single values, or all of a bad model's, may lie outside [0, 1]: they are to be measured as they are.
     """
-    if not on_scale(x):
+    if scale(x) in (BYTES, SIGNED):
         low, high = (bound.item() for bound in x.detach().aminmax())
         raise ValueError(f"{name} must be pictures with values in [0, 1], got values from {low:.4g} to {high:.4g}")
     return x
 
 
-def on_scale(x: Tensor) -> bool:
-    """Whether pictures are on the scale of [0, 1], as ``greys`` has it."""
-    return not x.numel() or ((x < -0.1) | (x > 1.1)).double().mean().item() <= 0.1
+def scale(x: Tensor) -> str:
+    """On which of the usual scales pictures are: UNIT, BYTES (or any 0 … K), SIGNED, or none of them, "".
+
+    A model that is not yet good draws values on both sides of [0, 1], as far out as it likes: that is no scale. Grey
+    levels of 0 … K are never below 0, and those of -1 … 1 end at -1, where many of them are.
+    """
+    if not x.numel():
+        return ""
+    low, high = (bound.item() for bound in x.detach().aminmax())
+    if low >= -0.01 and (x > 1.5).double().mean().item() > 0.01:
+        return BYTES
+    if low >= -1.1 and high <= 1.1 and (x < -0.5).double().mean().item() > 0.1:
+        return SIGNED
+    return UNIT if low >= -0.5 and high <= 1.5 else ""
 
 
 def describe(x: object) -> str:

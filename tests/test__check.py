@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import _check, data, metrics, models
+from course_utils import _check, data, metrics, models, widgets
+from course_utils.distributions import bits_per_dim, categorical, discretized_logistic_mixture, palette
 from course_utils.divergences import wasserstein_grid
 from course_utils.objectives import clip_weights_
 
@@ -90,6 +91,28 @@ COUNTED = {
     "moon_walk": (lambda k: metrics.moon_walk(lambda z: z.view(-1, 1, 16, 16), *MOON_CODES, steps=k).distance, 3),
     "wasserstein_grid": (lambda k: wasserstein_grid(torch.eye(3)[0], torch.eye(3)[1], k), 2),
     "clip_weights_": (lambda k: clip_weights_(nn.Linear(2, 2), k), 1),
+    "free_bits": (lambda k: models.vae.free_bits(POINTS, k), 1),
+    "fit of a linear VAE": (
+        lambda k: models.LinearGaussianVAE.fit(PICTURES[:, :1], k, correction=k).log_prob(PICTURES[:, :1]), 1,
+    ),
+    "FVSBN": (lambda k: models.FVSBN((1, k, k), categorical(k)).sample(k), 2),
+    "MADE": (lambda k: models.MADE((1, k, k), (k,), categorical(k)).sample(k), 2),
+    "RowLSTM": (lambda k: models.RowLSTM((1, k, k), k, k, discretized_logistic_mixture(k, k), kernel=k).sample(k), 3),
+    "DiagonalBiLSTM": (lambda k: models.DiagonalBiLSTM((1, k, k), k, k).sample(k), 2),
+    "MaskedConv2d": (lambda k: models.masked.MaskedConv2d("A", k, k, k)(PICTURES), 3),
+    "PixelCNN": (lambda k: models.PixelCNN((1, k, k), k, k).sample(k), 2),
+    "GatedPixelCNN": (lambda k: models.GatedPixelCNN((1, k, k), k, k).sample(k), 2),
+    "ImageGPT": (lambda k: models.ImageGPT((1, k, k), k, k, k, palette(k)).sample(k), 2),
+    "AutoEncoder": (lambda k: models.AutoEncoder((1, k, k), k, (k,)).encode(torch.ones(1, 1, 2, 2)), 2),
+    "DenoisingAutoEncoder": (lambda k: models.DenoisingAutoEncoder((k,), std=k).corrupt(torch.ones(2, k)), 1),
+    "VAE": (lambda k: models.VAE((1, k, k), k, (k,)).log_prob(torch.ones(1, 1, 2, 2), samples=k), 2),
+    "Generator": (lambda k: models.Generator((1, k, k), k, (k,)).sample(k), 2),
+    "Discriminator": (lambda k: models.Discriminator((1, k, k), (k,))(torch.ones(1, 1, 2, 2)), 2),
+    "RealNVP": (lambda k: models.RealNVP((1, k, k), k, (k,), levels=k).sample(k), 2),
+    "Diffusion": (lambda k: models.Diffusion((1, k, k), k, (k,), levels=k).sample(k, k), 2),
+    "Diffusion, eta": (lambda k: models.Diffusion((2,), 3, (2,)).sample(k, k, eta=k), 1),
+    "FlowMatching": (lambda k: models.FlowMatching((1, k, k), (k,), levels=k).sample(k, k), 2),
+    "bits_per_dim": (lambda k: bits_per_dim(torch.ones(2), k), 3),
     "DigitClassifier": (lambda k: len(models.DigitClassifier((1, k, k), classes=k).decide[1].bias), 8),
 }  # fmt: skip
 
@@ -165,11 +188,26 @@ def test_only_the_unit_interval_is_one():
             _check.unit("x", bad)
 
 
-def test_generated_pictures_may_overshoot_and_another_scale_is_none_of_greys():
+def test_bad_pictures_are_measured_and_pictures_on_another_scale_are_named():
     g = torch.Generator().manual_seed(0)
     x = torch.rand(50, 1, 8, 8, generator=g)
-    for good in (x, x[:0], x + 0.05 * torch.randn(x.shape, generator=g), (5 * x).clamp(max=1), 0.1 * x, x - 0.1):
-        assert _check.greys("x", good) is good
-    for bad in (255 * x, 2 * x - 1, 255 * (x > 0.8), 2.0 * (x > 0.8) - 1, 16 * x):
-        with pytest.raises(ValueError, match=r"^x must be pictures with values in \[0, 1\], got values from"):
-            _check.greys("x", bad.float())
+    noise = torch.randn(x.shape, generator=g)
+    for good in (x, x[:0], (5 * x).clamp(max=1), 0.1 * x, x - 0.4, x + 0.4, x + 0.1 * noise):
+        assert _check.greys("x", good) is good and _check.scale(good) == (_check.UNIT if len(good) else "")
+    for wild in (noise, 10 * noise, x + noise, 10 * (x - 0.5), torch.full_like(x, -1e4)):
+        assert _check.greys("x", wild) is wild and _check.scale(wild) == ""
+    for change, scale in ((lambda x: 255 * x, _check.BYTES), (lambda x: 2 * x - 1, _check.SIGNED)):
+        for bad in (change(x), change((x > 0.8).float()), change((3 * x - 2).clamp(min=0))):
+            assert _check.scale(bad) == scale
+            with pytest.raises(ValueError, match=r"^x must be pictures with values in \[0, 1\], got values from"):
+                _check.greys("x", bad)
+    assert _check.scale((16 * x).round()) == _check.scale(4 * x) == _check.BYTES
+
+
+@pytest.mark.parametrize("make", [np.float32, np.array, torch.tensor])
+def test_the_numbers_of_widgets_may_come_from_numpy_or_torch(make):
+    assert widgets.games._need_logit(make(1.5)) == 1.5 and widgets.curves._within("m", make(0.5), 0, 1) == 0.5
+    assert widgets.games._finite(make(0.5)).item() == 0.5
+    for door in (widgets.games._need_logit, lambda value: widgets.curves._within("m", value, 0, 1)):
+        with pytest.raises(ValueError, match="must be a number from"):
+            door(make(1e3))

@@ -150,10 +150,9 @@ def test_pictures_on_two_scales_are_refused_and_on_one_scale_whatever_it_is_they
                 ValueError, match=r"must be pictures on the scale of \w+, whose values go from .*, got "
             ):
                 measure(*pair)
-        (
-            measure(a, b + 0.05),
-            measure(a.flatten(1), change(b).flatten(1)),
-        )  # a generator may overshoot; these are features
+        for good in (b + 0.05, 9 * torch.randn(b.shape)):  # a generator may overshoot, and be very bad
+            measure(a, good)
+        measure(a.flatten(1), change(b).flatten(1))  # these are features
     for measure in (told_apart, precision_recall, coverage):
         assert measure(change(a), change(b)) == measure(a, b)
     with pytest.raises(ValueError, match="^held_out must be pictures on the scale of samples"):
@@ -166,6 +165,7 @@ def test_no_gradient_flows_back_through_a_comparison_and_none_is_needed():
     a, b = (pictures(12, seed).requires_grad_() for seed in (0, 1))
     x = need_set("a", a)
     assert not x.requires_grad and x.dtype == torch.float64 and torch.equal(x, a.detach().flatten(1).double())
+    assert need_set("a", a[:1]).shape == (1, 4)  # one picture is a set, too
     assert not nearest(a, b).distance.requires_grad
     assert not parzen_log_likelihood(a, b, 0.5).requires_grad
     with warnings.catch_warnings():

@@ -134,7 +134,7 @@ def nearest_moon(x: Tensor) -> tuple[Tensor, Tensor]:
         distance (B,) and phase (B,).
 
     Raises:
-        ValueError: x is not (B, 1, 16, 16), or on another scale than [0, 1]; single values may lie outside.
+        ValueError: x is not (B, 1, 16, 16), or drawn in 0 … 255 or -1 … 1, not in [0, 1].
     """
     _check.greys("x", _check.images("x", x, (1, 16, 16)))
     pictures, phases = _moon_catalogue()

@@ -47,14 +47,15 @@ def need_one_scale(**sets: Tensor) -> None:
     On whatever scale all of them are, distances say the same of them.
 
     Raises:
-        ValueError: one set is on the scale of [0, 1] and another one is not.
+        ValueError: one set is in [0, 1] and another one on one of the other two scales.
     """
     (first, x), *others = sets.items()
     if x.ndim != 4:  # features
         return
     for name, other in others:
-        if _check.on_scale(x) != _check.on_scale(other):
-            (low, high), (lowest, highest) = ([v.item() for v in s.detach().aminmax()] for s in (x, other))
+        scales = _check.scale(x), _check.scale(other)
+        if _check.UNIT in scales and not {_check.BYTES, _check.SIGNED}.isdisjoint(scales):
+            (low, high), (lowest, highest) = ([v.item() for v in s.aminmax()] for s in (x, other))
             spans = f"{low:.4g} to {high:.4g}, got {lowest:.4g} to {highest:.4g}"
             raise ValueError(f"{name} must be pictures on the scale of {first}, whose values go from {spans}")
 

@@ -33,6 +33,25 @@ def test_one_epoch_by_default():
     assert len(batches(torch.arange(10), 4)) == len(list(batches(torch.arange(10), 4))) == 3
 
 
+def test_the_last_batch_may_be_dropped_and_never_holds_a_single_image():
+    loader = batches(torch.arange(9), 4, epochs=3, generator=seeded(), drop_last=True)
+    got = list(loader)
+    assert [len(x) for x in got] == [4] * 6 and len(loader) == 6
+    kept = [set(torch.cat(got[i : i + 2]).tolist()) for i in (0, 2, 4)]
+    assert all(len(images) == 8 for images in kept) and len(set.union(*kept)) == 9  # another one is left out each time
+    assert [len(x) for x in batches(torch.arange(9), 4, steps=5, drop_last=True)] == [4] * 5
+    assert [len(x) for x in batches(torch.arange(8), 4, drop_last=True)] == [4, 4]  # a full one is no rest
+    norm = torch.nn.BatchNorm1d(2)
+    for x in batches(torch.rand(9, 2), 4, drop_last=True):
+        norm(x)
+    whole, part = (torch.cat(list(batches(torch.arange(9), 4, generator=seeded(), drop_last=d))) for d in (False, True))
+    assert torch.equal(whole[:8], part)  # the same order
+    with pytest.raises(ValueError, match="^batch_size must be at most the 3 images .* got 4"):
+        batches(torch.arange(3), 4, drop_last=True)
+    with pytest.raises(ValueError, match="^drop_last must be True or False, got 'yes'"):
+        batches(torch.arange(3), 1, drop_last="yes")
+
+
 def test_tuples_stay_together():
     x = torch.arange(10)
     for images, labels in batches((x.float().view(10, 1, 1, 1), -x), 3, generator=seeded()):
