@@ -64,7 +64,7 @@ class AutoregressiveModel(DensityModel):
         self.shape = _check.sizes("shape", shape, length=3, want="(channels, height, width) in whole numbers above 0")
         self.pixels = need_family(distribution)
         if self.pixels.tokens and self.shape[0] != 1:
-            raise ValueError(f"shape must be (1, height, width) for tokens, one a pixel, got {shape!r}")
+            raise ValueError(f"shape must be (1, height, width) for tokens, one a pixel, got {self.shape}")
 
     def conditionals(self, x: Tensor) -> PixelDistribution:
         """p(x_i | pixels before i) for every pixel i of x (B, C, H, W), one distribution of that batch shape.
@@ -243,7 +243,8 @@ def need_family(distribution: PixelFamily | None) -> PixelFamily:
     if distribution is None:
         return bernoulli()
     if not isinstance(distribution, PixelFamily):
-        raise ValueError(f"distribution must be a pixel family such as categorical(17), got {distribution!r}")
+        got = _check.describe(distribution)
+        raise ValueError(f"distribution must be a pixel family such as categorical(17), got {got}")
     return distribution
 
 

@@ -75,7 +75,7 @@ def need_sizes(shape, hidden, channels) -> tuple[tuple[int, ...], tuple[int, ...
     hidden = _check.sizes("hidden", hidden, least=0)
     channels = _check.sizes("channels", channels, least=0)
     if channels and len(shape) != 3:
-        raise ValueError(f"shape must be (channels, height, width) for convolutions, got {shape!r}")
+        raise ValueError(f"shape must be (channels, height, width) for convolutions, got {shape}")
     return shape, hidden, channels
 
 

@@ -59,10 +59,10 @@ class Diffusion(DensityModel):
         self.field = make_field(shape, hidden, channels)
         self.shape = _check.sizes("shape", shape)
         self.steps = _check.whole("steps", steps, least=2)
-        self.levels = levels
+        self.levels = None if levels is None else _check.whole("levels", levels, least=2)
         self.pixels = gaussian() if levels is None else categorical(levels)
         if levels is not None and len(self.shape) != 3:
-            raise ValueError(f"levels must be None for points, got {levels!r}")
+            raise ValueError(f"levels must be None for points, got {self.levels}")
         # In double precision: near t = 0 it is the difference from 1 that counts.
         time = torch.arange(self.steps + 1, dtype=torch.float64) / self.steps
         log_alpha2 = -(RATE[0] * time + 0.5 * (RATE[1] - RATE[0]) * time**2)
@@ -185,8 +185,9 @@ class Diffusion(DensityModel):
         n, steps = _check.whole("n", n), self.steps if steps is None else _check.whole("steps", steps)
         if steps > self.steps:
             raise ValueError(f"steps must be at most the model's {self.steps}, got {steps}")
-        if isinstance(eta, bool) or not isinstance(eta, int | float) or not 0 <= eta <= 1:
-            raise ValueError(f"eta must be a number from 0 to 1, got {eta!r}")
+        if not 0 <= _check.number(eta) <= 1:
+            raise ValueError(f"eta must be a number from 0 to 1, got {_check.describe(eta)}")
+        eta = _check.number(eta)
         x = draw(torch.randn, next(self.parameters()).new_empty(n, *self.shape), generator)
         times = [round(self.steps * (1 - i / steps)) for i in range(steps + 1)]  # T ... 0
         with evaluating(self):

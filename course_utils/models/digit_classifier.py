@@ -52,15 +52,15 @@ class DigitClassifier(nn.Module):
         In eval mode each feature has about mean 0 and variance 1 over the pictures of training.
 
         Raises:
-            ValueError: x is not a float batch of this shape.
+            ValueError: x is not a float batch of this shape, or has values outside [0, 1]: clamp what a model drew.
         """
-        return self.look(_check.images("x", x, self.shape))
+        return self.look(_check.unit("x", _check.images("x", x, self.shape)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, classes) of pictures x (B, C, H, W).
 
         Raises:
-            ValueError: x is not a float batch of this shape.
+            ValueError: x is not a float batch of this shape, or has values outside [0, 1]: clamp what a model drew.
         """
         return self.decide(self.features(x))
 

@@ -59,10 +59,10 @@ class FlowMatching(DensityModel):
         super().__init__()
         self.field = make_field(shape, hidden, channels)
         self.shape = _check.sizes("shape", shape)
-        self.levels = levels
+        self.levels = None if levels is None else _check.whole("levels", levels, least=2)
         self.pixels = gaussian() if levels is None else categorical(levels)
         if levels is not None and len(self.shape) != 3:
-            raise ValueError(f"levels must be None for points, got {levels!r}")
+            raise ValueError(f"levels must be None for points, got {self.levels}")
 
     def velocity(self, x_t: Tensor, t: Tensor) -> Tensor:
         """v(x_t, t), where x_t (B, *shape) is heading at times t (B,) in [0, 1]; on the scale of [-1, 1] for pictures.
@@ -204,7 +204,7 @@ def solve(
 
 def _need_method(method: str) -> str:
     if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {_check.describe(method)}")
     return method
 
 

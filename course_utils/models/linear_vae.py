@@ -64,10 +64,13 @@ class LinearGaussianVAE(DensityModel):
             ValueError: x is no finite float batch, Z is not below D, or x varies in no more than Z directions.
         """
         flat, shape = _need_data(x)
-        if _check.whole("latent", latent) >= flat.shape[1]:
+        latent = _check.whole("latent", latent)
+        if latent >= flat.shape[1]:
             raise ValueError(f"latent must be below the {flat.shape[1]} dimensions of x, got {latent}")
-        if correction not in (0, 1) or len(flat) <= correction:
-            raise ValueError(f"correction must be 0 or 1, and below N, got {correction!r} for {len(flat)} of x")
+        if _check.number(correction) not in (0, 1) or len(flat) <= correction:
+            got = f"{_check.describe(correction)} for {len(flat)} of x"
+            raise ValueError(f"correction must be 0 or 1, and below N, got {got}")
+        correction = _check.whole("correction", correction, least=0)
         values, vectors = torch.linalg.eigh(torch.cov(flat.T, correction=correction).double())  # in rising order
         variance = values[:-latent].mean()
         if not variance > 1e-12 * values[-1]:

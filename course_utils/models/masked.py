@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_utils import _check
+
 
 class MaskedConv2d(nn.Conv2d):
     """Convolution of odd kernel size that sees only pixels before (mask A) or up to (mask B) its own, in raster order.
@@ -37,10 +39,13 @@ class MaskedConv2d(nn.Conv2d):
         gates: int = 1,
     ):
         if mask not in ("A", "B"):
-            raise ValueError(f"mask must be 'A' or 'B', got {mask!r}")
-        size = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
-        if len(size) != 2 or not all(side % 2 for side in size):
+            raise ValueError(f"mask must be 'A' or 'B', got {_check.describe(mask)}")
+        pair = kernel_size if isinstance(kernel_size, tuple | list) else (kernel_size, kernel_size)
+        size = _check.sizes("kernel_size", pair, length=2, want="odd, one number or two, above 0")
+        if not all(side % 2 for side in size):
             raise ValueError(f"kernel_size must be odd, so that it has a centre, got {kernel_size}")
+        in_channels, out_channels = _check.whole("in_channels", in_channels), _check.whole("out_channels", out_channels)
+        image_channels, gates = _check.whole("image_channels", image_channels), _check.whole("gates", gates)
         if out_channels % gates:
             raise ValueError(f"out_channels must be a multiple of the {gates} gates, got {out_channels}")
         if min(in_channels, out_channels // gates) < image_channels:

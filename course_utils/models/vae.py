@@ -177,6 +177,6 @@ def free_bits(kl: Tensor, floor: float) -> Tensor:
     """
     if not isinstance(kl, Tensor) or kl.ndim != 2 or not len(kl):
         raise ValueError(f"kl must have shape (B, Z) with B > 0, got {_check.describe(kl)}")
-    if not isinstance(floor, int | float) or not 0 <= floor < math.inf:
-        raise ValueError(f"floor must be a finite number of at least 0, got {floor!r}")
-    return kl.mean(0).clamp(min=floor).sum()
+    if not 0 <= _check.number(floor) < math.inf:
+        raise ValueError(f"floor must be a finite number of at least 0, got {_check.describe(floor)}")
+    return kl.mean(0).clamp(min=_check.number(floor)).sum()

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,22 @@ def test_pictures_of_another_shape_are_refused(x):
     for method in (model, model.features):
         with pytest.raises(ValueError, match="^x must be a floating-point tensor of shape"):
             method(x)
+
+
+@pytest.mark.parametrize("change", [lambda x: 255 * x, lambda x: 2 * x - 1, lambda x: x + 0.01, lambda x: x * math.nan])
+def test_pictures_on_another_scale_are_refused(change):
+    model, x = DigitClassifier.trained(), digits().test[:9]
+    for method in (model, model.features):
+        with pytest.raises(ValueError, match=r"^x must hold values in \[0, 1\], got some from"):
+            method(change(x))
+    torch.testing.assert_close(model(x + 1e-6), model(x), rtol=1e-3, atol=1e-3)  # rounding is no other scale
+    assert model(x[:0]).shape == (0, 10)
+
+
+def test_it_can_be_compiled_and_transformed():
+    """Neither can branch on the values of x, so that there they are taken as they are."""
+    model, x = DigitClassifier.trained(), digits().test[:3]
+    each = torch.func.vmap(lambda picture: model(picture[None])[0])(x)
+    torch.testing.assert_close(each, model(x))
+    compiled = torch.compile(lambda x: model(x), fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(x), model(x))
