@@ -23,7 +23,10 @@ from course_utils import _check
 
 # exp(7) is wider than the whole range of a pixel, exp(-7) narrower than a 256th of it; beyond, gradients only overflow.
 LOG_SCALES = -7.0, 7.0
-MIN_LOG_STD = -20.0  # a narrower Gaussian's variance underflows in float32, and its log-density is then not a number
+# A narrower Gaussian's variance underflows in float32, a wider one's overflows; its log-density is then not a number.
+LOG_STDS = -20.0, 20.0
+# Of a width that a network predicts: below, for data of size 255 the square of a gradient, which Adam keeps, overflows.
+LEARNED_LOG_STDS = -10.0, 20.0
 
 
 class PixelDistribution:
@@ -33,6 +36,11 @@ class PixelDistribution:
     """
 
     levels: int
+
+    @property
+    def numbers(self) -> tuple[Tensor, ...]:
+        """The parameters. NaN in one of them is NaN in the distribution."""
+        return (self.level_log_probs(),)
 
     def level_log_probs(self) -> Tensor:
         """log p of every level, shape (..., L), in nats."""
@@ -64,7 +72,12 @@ class PixelDistribution:
         return self._value((cdf <= u.unsqueeze(-1)).sum(-1), u.dtype)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One draw for each element of the batch, shape (...), values k / (L - 1)."""
+        """One draw for each element of the batch, shape (...), values k / (L - 1).
+
+        Raises:
+            ValueError: a parameter is NaN, which no comparison with a uniform would show.
+        """
+        need_numbers(self)
         return self.icdf(draw(torch.rand, self.level_log_probs()[..., 0], generator))
 
     @property
@@ -83,7 +96,9 @@ class PixelDistribution:
     def entropy(self) -> Tensor:
         """-sum_k p_k log p_k in nats, shape (...)."""
         log_probs = self.level_log_probs()
-        return -torch.xlogy(log_probs.exp(), log_probs.exp()).sum(-1)
+        p = log_probs.exp()
+        # p log p is 0 where p is, and so is its slope in whatever p was made of; log p alone may be minus infinity
+        return -(p * torch.where(p > 0, log_probs, 0)).sum(-1)
 
 
 class Bernoulli(PixelDistribution):
@@ -97,6 +112,10 @@ class Bernoulli(PixelDistribution):
 
     def __init__(self, logits: Tensor):
         self.logits = logits
+
+    @property
+    def numbers(self) -> tuple[Tensor, ...]:
+        return (self.logits,)
 
     @property
     def probs(self) -> Tensor:
@@ -128,6 +147,10 @@ class Categorical(PixelDistribution):
     def __init__(self, logits: Tensor):
         self.logits = logits
         self.levels = logits.shape[-1]
+
+    @property
+    def numbers(self) -> tuple[Tensor, ...]:
+        return (self.logits,)
 
     @property
     def probs(self) -> Tensor:
@@ -184,6 +207,10 @@ class DiscretizedLogisticMixture(PixelDistribution):
     def __init__(self, logits: Tensor, means: Tensor, log_scales: Tensor, levels: int):
         self.logits, self.means, self.log_scales, self.levels = logits, means, log_scales, levels
 
+    @property
+    def numbers(self) -> tuple[Tensor, ...]:
+        return self.logits, self.means, self.log_scales
+
     def __getitem__(self, index) -> "DiscretizedLogisticMixture":
         return DiscretizedLogisticMixture(self.logits[index], self.means[index], self.log_scales[index], self.levels)
 
@@ -225,14 +252,24 @@ class Gaussian(torch.distributions.Normal):
 
     Args:
         mean: shape (...).
-        log_std: logarithm of the standard deviation, shape (...); values below -20 are raised to -20.
+        log_std: logarithm of the standard deviation, shape (...); values beyond -20 and 20 are moved there.
     """
 
     def __init__(self, mean: Tensor, log_std: Tensor):
-        super().__init__(mean, log_std.clamp(min=MIN_LOG_STD).exp(), validate_args=False)
+        super().__init__(mean, log_std.clamp(*LOG_STDS).exp(), validate_args=False)
+
+    @property
+    def numbers(self) -> tuple[Tensor, ...]:
+        """The parameters, as those of a ``PixelDistribution``."""
+        return self.loc, self.scale
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One draw for each element of the batch, shape (...)."""
+        """One draw for each element of the batch, shape (...).
+
+        Raises:
+            ValueError: a parameter is NaN.
+        """
+        need_numbers(self)
         return self.loc + self.scale * draw(torch.randn, self.loc, generator)
 
     def __getitem__(self, index) -> "Gaussian":
@@ -286,18 +323,17 @@ class PixelFamily:
         differentiable in x through the first feature, so that receptive fields can be found by backpropagation.
         """
         if self.tokens:
-            return F.one_hot(x, self.levels).to(dtype or torch.float32)
+            return _one_hot(x, self.levels, dtype or torch.float32)
         value = (2 * x - 1 if self.levels else x).unsqueeze(-1)
         if not self.one_hot:
             return value
         index = (x.detach() * (self.levels - 1)).round().long()
-        return torch.cat([value, F.one_hot(index, self.levels).to(value.dtype)], -1)
+        return torch.cat([value, _one_hot(index, self.levels, value.dtype)], -1)
 
     def check(self, x: Tensor, shape: tuple[int, ...]) -> None:
         """Refuse anything but a float batch (B, *shape) of this family's values; of tokens, int64 (B, *shape[1:]).
 
-        On an accelerator values are not looked at while gradients are recorded: the look would wait for the device at
-        every training step. Nor is there a look in compiled code.
+        Values are looked at where ``may_look`` says so.
 
         Raises:
             ValueError: wrong type, shape, dtype, or a value that is not one of the levels, or not finite.
@@ -311,7 +347,7 @@ class PixelFamily:
             raise ValueError(f"x must be a float tensor of shape (B, {_commas(shape)}), got {what}")
         if tuple(x.shape[1:]) != tuple(shape):
             raise ValueError(f"x must have shape (B, {_commas(shape)}), got ({_commas(x.shape)})")
-        if torch.compiler.is_compiling() or not len(x) or (x.device.type != "cpu" and torch.is_grad_enabled()):
+        if not len(x) or not may_look(x):
             return
         x = x.detach()
         if self.tokens:
@@ -336,8 +372,55 @@ def draw(rand: Callable, like: Tensor, generator: torch.Generator | None = None)
 
     Drawn where the generator lives, which need not be where the numbers go: a CPU generator gives the same everywhere.
     """
-    where = like.device if generator is None else generator.device
-    return rand(like.shape, generator=generator, dtype=like.dtype, device=where).to(like.device)
+    if generator is None:  # not passed on: compiled code does not take it when a batch of another size comes
+        return rand(like.shape, dtype=like.dtype, device=like.device)
+    return rand(like.shape, generator=generator, dtype=like.dtype, device=generator.device).to(like.device)
+
+
+def within(x: Tensor, least: float, most: float) -> Tensor:
+    """x, moved to the bounds where it lies beyond them, elementwise; for what a network says of a logarithm.
+
+    The slope is 1 everywhere: a clamp's would be 0 beyond the bounds, and nothing would lead training back from there.
+    """
+    return x.clamp(least, most).detach() + (x - x.detach())
+
+
+def may_look(x: Tensor) -> bool:
+    """Whether a check may read the values of x.
+
+    Not on an accelerator while gradients are recorded: the look would wait for the device at every training step. Not
+    in compiled code nor under ``torch.func``'s transforms, where one way through the code is taken for all values. Not
+    on the device "meta", where there are none.
+    """
+    if torch.compiler.is_compiling() or x.is_meta or transformed(x):
+        return False
+    return x.device.type == "cpu" or not torch.is_grad_enabled()
+
+
+def transformed(x: Tensor) -> bool:
+    """Whether x stands for many values, or a value and a slope, within ``torch.func.vmap``, ``grad`` or ``jvp``."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(x)  # there is no public way to ask
+
+
+def has_nan(distribution: "PixelDistribution | Gaussian") -> Tensor:
+    """Whether a parameter is NaN, a bool scalar where the parameters are: nothing waits for the device."""
+    found = [numbers.isnan().any() for numbers in distribution.numbers]
+    return found[0] if len(found) == 1 else torch.stack(found).any()
+
+
+def need_numbers(distribution: "PixelDistribution | Gaussian") -> None:
+    """Refuse a distribution with a NaN among its parameters, where values may be looked at.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if may_look(distribution.numbers[0]) and has_nan(distribution):
+        raise ValueError(f"the parameters of {type(distribution).__name__} must be numbers to be drawn from, got NaN")
+
+
+def _one_hot(index: Tensor, levels: int, dtype: torch.dtype) -> Tensor:
+    """As ``F.one_hot``, which looks at the values and so does not work under ``torch.func.vmap``."""
+    return (index.unsqueeze(-1) == torch.arange(levels, device=index.device)).to(dtype)
 
 
 def _commas(sizes) -> str:
@@ -353,7 +436,8 @@ def _make_mixture(params: Tensor, components: int, levels: int) -> DiscretizedLo
 
 
 def _make_gaussian(params: Tensor) -> Gaussian:
-    return Gaussian(*params.unbind(-1))
+    mean, log_std = params.unbind(-1)
+    return Gaussian(mean, within(log_std, *LEARNED_LOG_STDS))
 
 
 def _make_fixed_gaussian(params: Tensor, log_std: float) -> Gaussian:
@@ -406,6 +490,8 @@ def discretized_logistic_mixture(levels: int = 256, components: int = 5) -> Pixe
 
 def gaussian(std: float | None = None) -> PixelFamily:
     """Real values; the network gives the mean and, unless ``std`` fixes it, the log of the standard deviation.
+
+    What it gives beyond -10 and 20 is moved there, see ``within``.
 
     Raises:
         ValueError: ``std`` is not positive.

@@ -49,7 +49,7 @@ def seed_everything(seed: int) -> torch.Generator:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 -- scikit-learn and old code draw from the global generator
     torch.manual_seed(seed)
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator("cpu").manual_seed(seed)  # also where another device is the default
 
 
 def scale() -> str:

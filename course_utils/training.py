@@ -56,7 +56,7 @@ class progress:
         Raises:
             ValueError: ``loss`` is not a single number.
         """
-        loss = torch.as_tensor(loss).detach()
+        loss = (loss if isinstance(loss, Tensor) else torch.tensor(loss, device="cpu")).detach()
         if loss.numel() != 1:
             raise ValueError(f"loss must be a single number, got a tensor of shape {tuple(loss.shape)}")
         self._recorded.append(loss.reshape(()))
@@ -64,7 +64,7 @@ class progress:
     @property
     def history(self) -> Tensor:
         """All recorded numbers, shape (steps,), on the CPU."""
-        return torch.stack(self._recorded).float().cpu() if self._recorded else torch.empty(0)
+        return torch.stack(self._recorded).float().cpu() if self._recorded else torch.empty(0, device="cpu")
 
     def _line(self, steps: int) -> str:
         seconds = f"{self.seconds:.0f} s" if self.seconds >= 10 else f"{self.seconds:.1f} s"

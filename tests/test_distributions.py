@@ -18,6 +18,7 @@ from course_utils.distributions import (
     discretized_logistic_mixture,
     gaussian,
     palette,
+    within,
 )
 
 LARGEST_UNIFORM = 1 - 2.0**-24  # of torch.rand in float32
@@ -494,3 +495,73 @@ def test_what_are_no_tokens_is_refused(x, message):
 def test_a_palette_has_two_colours_or_more(colours):
     with pytest.raises(ValueError, match="colours must be a whole number of at least 2, got"):
         palette(colours)
+
+
+# Where probabilities vanish, widths run away, and numbers are none
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "logits",
+    [[0.0, -200.0, 0.0], [3.0, -1000.0, -2.0], [0.0, -math.inf, 1.0], [1.0, 2.0, 3.0], [0.0, -1000.0, -1000.0]],
+)
+def test_entropy_has_its_slope_where_a_probability_is_zero(logits, dtype):
+    """dH / dlogit_k = -p_k (log p_k + H), and 0 where p_k is."""
+    logits = torch.tensor(logits, dtype=dtype, requires_grad=True)
+    entropy = Categorical(logits).entropy()
+    (slope,) = torch.autograd.grad(entropy, logits)
+    p = logits.detach().double().softmax(0)
+    expected_entropy = torch.special.entr(p).sum()
+    torch.testing.assert_close(entropy.double(), expected_entropy, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(slope.double(), torch.special.entr(p) - p * expected_entropy, rtol=1e-5, atol=1e-6)
+
+
+def test_entropy_of_every_family_has_finite_slopes_at_extremes():
+    for logit in (-1000.0, 1000.0):
+        logits = torch.full((2,), logit, requires_grad=True)
+        Bernoulli(logits).entropy().sum().backward()
+        assert torch.equal(logits.grad, torch.zeros(2))
+    numbers = torch.tensor([[0.0, 0.0, 100.0, -100.0, -50.0, 50.0]], requires_grad=True)  # weights, means, log-scales
+    discretized_logistic_mixture(256, 2)(numbers).entropy().sum().backward()
+    assert numbers.grad.isfinite().all()
+
+
+def test_a_gaussian_is_no_narrower_and_no_wider_than_its_density_is_a_number():
+    for log_std in (-100.0, 100.0):
+        d = Gaussian(torch.zeros(()), torch.tensor(log_std))
+        assert d.stddev.log().item() == pytest.approx(math.copysign(20, log_std), rel=1e-6)
+        assert d.log_prob(torch.tensor(255.0)).isfinite() and d.log_prob(torch.tensor(0.0)).isfinite()
+    assert gaussian(1e-6)(torch.zeros(1, 1)).stddev.item() == pytest.approx(
+        1e-6, rel=1e-4
+    )  # a width that was asked for
+
+
+def test_a_predicted_width_is_left_alone_within_bounds_and_leads_back_from_beyond():
+    numbers = torch.tensor([[0.0, -9.5], [0.0, -1e8], [0.0, 1e8]], requires_grad=True)  # means, logarithms of widths
+    d = gaussian()(numbers)
+    torch.testing.assert_close(d.stddev.log(), torch.tensor([-9.5, -10.0, 20.0]))
+    (-d.log_prob(torch.tensor([0.0, 1.0, 1.0]))).sum().backward()
+    assert numbers.grad[1, 1] < 0 < numbers.grad[2, 1]  # a descent widens the one, and narrows the other
+    assert torch.equal(within(numbers[:1], -10, 20), numbers[:1])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [bernoulli, gaussian, lambda: categorical(3), lambda: palette(3), lambda: discretized_logistic_mixture(5, 2)],
+)
+def test_nothing_is_drawn_from_a_parameter_that_is_no_number(make):
+    family = make()
+    for i in range(family.n_params):
+        numbers = torch.zeros(4, 3, family.n_params)
+        family(numbers).sample()
+        numbers[1, 2, i] = math.nan
+        with pytest.raises(ValueError, match="^the parameters of .* must be numbers to be drawn from, got NaN"):
+            family(numbers).sample()
+
+
+def test_codes_are_those_of_torch():
+    tokens = torch.randint(5, (3, 2, 4), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(palette(5).encode(tokens), torch.nn.functional.one_hot(tokens, 5).float())
+    codes = categorical(5).encode(tokens / 4)
+    assert torch.equal(codes[..., 1:], torch.nn.functional.one_hot(tokens, 5).float()) and codes.dtype == torch.float32
+    assert palette(5).encode(tokens, torch.float64).dtype == torch.float64

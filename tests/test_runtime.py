@@ -115,3 +115,9 @@ def test_stored_results_are_read_and_missing_ones_named():
     assert stored["rows"]["PixelCNN(channels=32, layers=5)"]["pixels_that_differ"] == 0
     with pytest.raises(ValueError, match="name must be a result stored by benchmarks/, got 'nothing'"):
         runtime.stored_result("nothing")
+
+
+def test_the_generator_is_on_the_cpu_whatever_the_default_device():
+    with torch.device("meta"):
+        generator = runtime.seed_everything(3)
+    assert torch.equal(torch.rand(4, generator=generator), torch.rand(4, generator=torch.Generator().manual_seed(3)))

@@ -142,3 +142,12 @@ def test_a_notebook_gets_one_output_that_is_replaced(monkeypatch, capsys):
 def test_nothing_is_written_to_stderr(capsys):
     list(progress(range(3)))
     assert capsys.readouterr().err == ""
+
+
+def test_losses_are_kept_where_they_are_whatever_the_default_device(capsys):
+    with torch.device("meta"):
+        steps = progress(range(2))
+        assert steps.history.device.type == "cpu"
+        for i in steps:
+            steps.record(float(i))
+    assert steps.history.tolist() == [0, 1]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from course_utils import _check
 from course_utils.distributions import draw, gaussian
-from course_utils.models.base import need_values
+from course_utils.models.base import need_type, need_values
 from course_utils.models.coders import make_decoder, make_encoder, need_codes, need_sizes
 
 
@@ -51,9 +51,9 @@ class AutoEncoder(nn.Module):
         """Pictures (..., *shape) of codes (..., Z). Nothing keeps their values in [0, 1].
 
         Raises:
-            ValueError: z is not a float tensor whose last size is Z.
+            ValueError: z is not a float tensor whose last size is Z, or not of the type of the parameters.
         """
-        need_codes(z, self.latent)
+        need_type("z", need_codes(z, self.latent), self)
         return self.decoder(z.reshape(-1, self.latent)).view(*z.shape[:-1], *self.shape)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -18,11 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import _check
-from course_utils.distributions import PixelDistribution, PixelFamily, bernoulli, draw
+from course_utils.distributions import PixelDistribution, PixelFamily, bernoulli, draw, has_nan, may_look
 
 Position = tuple[int, int, int]  # channel, row, column
 # A channel, and one row and column or n of them, to the distribution (B,) or (B, n) of these pixels.
 Step = Callable[[int, int | Tensor, int | Tensor], PixelDistribution]
+# Values of pictures that samplers work on at a time, however many are wanted: so the networks' memory stays bounded.
+MOST_VALUES = {"cpu": 2**19, "accelerator": 2**22}
 
 
 class DensityModel(nn.Module):
@@ -44,6 +46,43 @@ class DensityModel(nn.Module):
     def sample(self, n: int) -> Tensor:
         """n independent draws, shape (n, *shape)."""
         raise NotImplementedError
+
+
+class Derived(nn.Module):
+    """Mixin for a module with buffers that follow from its arguments, such as masks: they are made, never loaded.
+
+    ``to``, ``half``, ``to_empty`` and their siblings all go through ``_apply``, which may leave uninitialised memory
+    where a mask was, or too few digits where a schedule was. After it, and after ``load_state_dict``, they are made
+    anew. So they need not be in checkpoints; those of earlier versions, which hold them, are still loaded.
+    """
+
+    def derived(self) -> dict[str, Tensor]:
+        """Each such buffer by its name, in the type that it should have; ``derive`` takes it to its device."""
+        raise NotImplementedError
+
+    def derive(self) -> None:
+        """Make the buffers. To be called once at the end of the constructor."""
+        if not self._load_state_dict_post_hooks:
+            self.register_load_state_dict_post_hook(_derive)  # after the children: their device may have changed, too
+        device = next(self.parameters()).device
+        with torch.device("cpu"):  # whatever the default device is, which need not hold any values
+            buffers = self.derived()
+        for name, values in buffers.items():
+            self.register_buffer(name, values.to(device), persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Derived":
+        super()._apply(fn, recurse)
+        self.derive()
+        return self
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
+        for name in self._non_persistent_buffers_set:
+            state_dict.pop(prefix + name, None)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _derive(module: Derived, _) -> None:
+    module.derive()
 
 
 class AutoregressiveModel(DensityModel):
@@ -121,6 +160,10 @@ class AutoregressiveModel(DensityModel):
     def sample(self, n: int, *, cached: bool = True, generator: torch.Generator | None = None) -> Tensor:
         """n images drawn pixel by pixel, shape (n, C, H, W); tokens (n, H, W).
 
+        Many are drawn in portions that fit into memory. All uniforms are drawn before the first, so that the same
+        generator gives the same images whatever the portion, but for rounding: a pixel whose uniform is as near to the
+        edge between two levels as float32 can tell may fall to either side.
+
         Args:
             n: number of images.
             cached: use ``incremental``. The naive loop (False) evaluates the whole network once a pixel; it is the
@@ -128,12 +171,12 @@ class AutoregressiveModel(DensityModel):
             generator: source of the uniforms; torch's global one by default.
 
         Raises:
-            ValueError: n is not a positive integer.
+            ValueError: n is not a positive integer, or the network answers NaN.
         """
         like = next(self.parameters(), torch.zeros(()))  # a model without parameters is one, too
         shape, dtype = (self.shape[1:], torch.int64) if self.pixels.tokens else (self.shape, like.dtype)
         nothing = torch.zeros(_check.whole("n", n), *shape, dtype=dtype, device=like.device)
-        known = torch.zeros(shape, dtype=torch.bool)
+        known = torch.zeros(shape, dtype=torch.bool, device=like.device)
         return self.complete(nothing, known, cached=cached, generator=generator)
 
     @torch.no_grad()  # not inference_mode: a learner may feed samples back into log_prob(...).backward()
@@ -149,20 +192,19 @@ class AutoregressiveModel(DensityModel):
 
         Args:
             x: images (B, C, H, W), or tokens (B, H, W); values at unknown pixels are ignored.
-            known: bool mask of given pixels, broadcastable to x: (C, H, W), (H, W) or (B, C, H, W).
+            known: bool mask of given pixels, broadcastable to x: (C, H, W), (H, W) or (B, C, H, W). Three sizes are
+                (C, H, W); where B = C they could as well be one mask (H, W) for each picture, and are refused.
             cached, generator: as in ``sample``.
 
         Raises:
-            ValueError: x or known has a wrong type or shape, or a given pixel is no value of this family.
+            ValueError: x or known has a wrong type or shape, a given pixel is no value of this family, or the network
+                answers NaN.
         """
         if not isinstance(x, Tensor):
             raise ValueError(f"x must be a {'int64' if self.pixels.tokens else 'float'} tensor, got {type(x).__name__}")
         if not isinstance(known, Tensor) or known.dtype != torch.bool:
             raise ValueError(f"known must be a bool tensor, got {getattr(known, 'dtype', type(known).__name__)}")
-        try:
-            known = known.to(x.device).expand(x.shape)
-        except RuntimeError:
-            raise ValueError(f"known must broadcast to x, got {tuple(known.shape)} for x {tuple(x.shape)}") from None
+        known = spread(known, x)
         # so that nothing can be read off pixels that are not given, even by a wrong mask
         x = torch.where(known, x, 0).contiguous()
         need_values(x, self)
@@ -173,12 +215,20 @@ class AutoregressiveModel(DensityModel):
         shape = x.shape
         x, known, u = (part.view(len(x), *self.shape) for part in (x, known.contiguous(), u))  # tokens: one channel
         with evaluating(self), torch.autocast(x.device.type, enabled=False):
-            step = self.incremental(x) if cached else None
-            for c, h, w in self.schedule() if step else self.order():
-                pixel = step(c, h, w) if step else self.conditionals(x)[:, c, h, w]
-                drawn = pixel.icdf(u[:, c, h, w]).to(x.dtype)
-                x[:, c, h, w] = torch.where(known[:, c, h, w], x[:, c, h, w], drawn)
+            for part in zip(*(whole.split(portion(x)) for whole in (x, known, u)), strict=True):
+                self._fill(*part, cached)
         return x.view(shape)
+
+    def _fill(self, x: Tensor, known: Tensor, u: Tensor, cached: bool) -> None:
+        """Write the unknown pixels of ``x`` (B, C, H, W) in place, drawn from the uniforms ``u``, in order."""
+        nan = torch.zeros((), dtype=torch.bool, device=x.device)  # looked at once, not once a pixel
+        step = self.incremental(x) if cached else None
+        for c, h, w in self.schedule() if step else self.order():
+            pixel = step(c, h, w) if step else self.conditionals(x)[:, c, h, w]
+            nan |= has_nan(pixel)
+            drawn = pixel.icdf(u[:, c, h, w]).to(x.dtype)
+            x[:, c, h, w] = torch.where(known[:, c, h, w], x[:, c, h, w], drawn)
+        need_numbers_from(self, nan)
 
     @torch.no_grad()
     def completions(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
@@ -205,10 +255,7 @@ class AutoregressiveModel(DensityModel):
         if not isinstance(x, Tensor) or not isinstance(known, Tensor) or known.dtype != torch.bool:
             got = f"{_check.describe(x)} and {_check.describe(known)}"
             raise ValueError(f"x and known must be a picture and a bool mask, got {got}")
-        try:
-            known = known.to(x.device).expand(x.shape)
-        except RuntimeError:
-            raise ValueError(f"known must broadcast to x, got {tuple(known.shape)} for x {tuple(x.shape)}") from None
+        known = spread(known, x)
         unknown = int((~known).sum())
         if unknown * math.log(levels) > math.log(2**16) + 1e-9:
             raise ValueError(f"known must leave at most 65,536 completions, got {levels} ** {unknown}")
@@ -234,6 +281,67 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = True
 
 
+def portion(x: Tensor) -> int:
+    """How many of the pictures x (n, ...) a sampler works on at a time, at least 1."""
+    most = MOST_VALUES["cpu" if x.device.type == "cpu" else "accelerator"]
+    return max(1, most // max(1, x[:1].numel()))
+
+
+def spread(known: Tensor, x: Tensor) -> Tensor:
+    """The bool mask ``known`` in the shape of x and where x is.
+
+    Raises:
+        ValueError: it does not broadcast to x; or it is (C, H, W) as well as (B, H, W), and which of the two matters.
+    """
+    pictures = x.ndim == 4 and known.ndim == 3 and len(known) == len(x) > 1
+    hint = ", and known[:, None] is a mask for each picture" if pictures else ""
+    if pictures and x.shape[1] == len(known) and not (known == known[:1]).all():
+        raise ValueError(
+            f"known must be (B, C, H, W) where B = C = {len(x)}, got {tuple(known.shape)}: known[None] is a mask for "
+            f"each channel{hint}"
+        )
+    try:
+        return known.to(x.device).expand(x.shape)
+    except RuntimeError:
+        raise ValueError(f"known must broadcast to x, got {tuple(known.shape)} for x {tuple(x.shape)}{hint}") from None
+
+
+def need_numbers_from(model: nn.Module, nan: Tensor) -> None:
+    """Refuse a model whose answers held NaN while it drew, where values may be looked at.
+
+    Args:
+        model: the model, in whose parameters the cause is looked for.
+        nan: a bool scalar, whether there was NaN.
+
+    Raises:
+        ValueError: there was.
+    """
+    if not may_look(nan) or not nan:
+        return
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            raise ValueError(f"the model must have finite parameters to be sampled, got NaN or infinity in {name}")
+    raise ValueError("the model must answer numbers to be sampled, got NaN from finite parameters: they are too large")
+
+
+def need_type(name: str, x: Tensor, model: nn.Module, wider: bool = False) -> Tensor:
+    """Return x if it has the type of the model's parameters, else raise ValueError; autocast takes any but float64.
+
+    Args:
+        wider: let float32 through where the parameters are in half precision.
+    """
+    want = next((parameter.dtype for parameter in model.parameters()), x.dtype)
+    fits = x.dtype == want or (wider and x.dtype == at_least_float32(want))
+    if not fits and not (not x.is_meta and x.dtype != torch.float64 and torch.is_autocast_enabled(x.device.type)):
+        raise ValueError(f"{name} must be {want}, as the model's parameters are, got {x.dtype}")
+    return x
+
+
+def at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    """float32 for half precision, else the type itself: in this type likelihoods and schedules are computed."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 def need_family(distribution: PixelFamily | None) -> PixelFamily:
     """The family itself, Bernoulli for None.
 
@@ -255,9 +363,8 @@ def need_values(x: Tensor, model: nn.Module) -> None:
         ValueError: see ``PixelFamily.check``; or x is float64 and the model float32, and the like.
     """
     model.pixels.check(x, model.shape)
-    want = next((parameter.dtype for parameter in model.parameters()), x.dtype)
-    if not model.pixels.tokens and x.dtype != want and not torch.is_autocast_enabled(x.device.type):
-        raise ValueError(f"x must be {want}, as the model's parameters are, got {x.dtype}")
+    if not model.pixels.tokens:
+        need_type("x", x, model)
 
 
 def perceptron(*sizes: int) -> nn.Sequential:

@@ -79,14 +79,15 @@ def need_sizes(shape, hidden, channels) -> tuple[tuple[int, ...], tuple[int, ...
     return shape, hidden, channels
 
 
-def need_codes(z: Tensor, latent: int) -> None:
-    """Refuse what is no batch of codes.
+def need_codes(z: Tensor, latent: int) -> Tensor:
+    """Return z if it is a batch of codes.
 
     Raises:
         ValueError: z is not a float tensor (..., latent).
     """
     if not isinstance(z, Tensor) or not z.is_floating_point() or not z.ndim or z.shape[-1] != latent:
         raise ValueError(f"z must be a float tensor of shape (..., {latent}), got {_check.describe(z)}")
+    return z
 
 
 def _sides(shape: tuple[int, ...], channels: tuple[int, ...]) -> list[tuple[int, int]]:

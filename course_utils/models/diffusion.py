@@ -19,8 +19,18 @@ import torch
 from torch import Tensor
 
 from course_utils import _check
-from course_utils.distributions import categorical, draw, gaussian
-from course_utils.models.base import DensityModel, dimensions, evaluating, need_values
+from course_utils.distributions import categorical, draw, gaussian, may_look
+from course_utils.models.base import (
+    DensityModel,
+    Derived,
+    at_least_float32,
+    dimensions,
+    evaluating,
+    need_numbers_from,
+    need_type,
+    need_values,
+    portion,
+)
 from course_utils.models.fields import make_field
 from course_utils.models.vae import kl_to_prior
 
@@ -29,7 +39,7 @@ MOST_NUMBERS = {"cpu": 2**17, "accelerator": 2**24}
 RATE = (0.1, 20.0)  # noise per unit of time at the start and at the end: with T = 1,000 the paper's 1e-4 ... 0.02
 
 
-class Diffusion(DensityModel):
+class Diffusion(Derived, DensityModel):
     """Denoising diffusion with the paper's noise, its bound and its sampler.
 
     Pictures in [0, 1] are shifted to [-1, 1]; points in space stay as they are and should have a spread of about 1.
@@ -63,6 +73,13 @@ class Diffusion(DensityModel):
         self.pixels = gaussian() if levels is None else categorical(levels)
         if levels is not None and len(self.shape) != 3:
             raise ValueError(f"levels must be None for points, got {self.levels}")
+        self.derive()
+
+    def derived(self) -> dict[str, Tensor]:
+        """The schedules: alpha_t, sigma_t, and what the bound needs. float32, whatever type the network has.
+
+        In half precision beta would be 0 at a quarter of 1,000 steps.
+        """
         # In double precision: near t = 0 it is the difference from 1 that counts.
         time = torch.arange(self.steps + 1, dtype=torch.float64) / self.steps
         log_alpha2 = -(RATE[0] * time + 0.5 * (RATE[1] - RATE[0]) * time**2)
@@ -71,7 +88,7 @@ class Diffusion(DensityModel):
         beta_tilde = beta * sigma2[:-1] / sigma2[1:]  # variance of q(x_{t-1} | x_t, x_0)
         # p(x_{t-1} | x_t) is as wide as that if x_0 can be told from x_t, as it can where there are levels and little
         # noise; it is wider if there is more than one x_0 to choose from. Ho et al. name both, section 3.2.
-        variance = beta if levels is None else beta_tilde
+        variance = beta if self.levels is None else beta_tilde
         ratio = (beta_tilde / variance)[1:]
         pull = (0.5 * log_alpha2[:-1]).exp() * beta / sigma2[1:]  # of x_0 on the mean of q(x_{t-1} | x_t, x_0)
         schedules = {
@@ -80,11 +97,22 @@ class Diffusion(DensityModel):
             "weight": pull[1:].square() / (2 * variance[1:]),  # (T - 1,) of a squared error in x_0, at t = 2 ... T
             "excess": 0.5 * (ratio - 1 - ratio.log()),  # (T - 1,) what a width that differs costs each value
         }
-        for name, values in schedules.items():
-            self.register_buffer(name, values.float(), persistent=False)
+        return {name: values.float() for name, values in schedules.items()}
 
     def add_noise(self, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-        """x_t = alpha_t x_0 + sigma_t eps, all t steps in one, for scaled pictures x0 and steps t (B,)."""
+        """x_t = alpha_t x_0 + sigma_t eps, all t steps in one, for scaled pictures x0 (B, *shape); float32 or float64.
+
+        Args:
+            x0, eps: float (B, *shape).
+            t: whole steps (B,) from 0 to T.
+
+        Raises:
+            ValueError: x0 and eps are not of one such shape, or t are no such steps.
+        """
+        self._need_pictures("x0", x0)
+        if not isinstance(eps, Tensor) or eps.shape != x0.shape:
+            raise ValueError(f"eps must be a tensor of the shape of x0, {tuple(x0.shape)}, got {_check.describe(eps)}")
+        self._need_steps(t, x0, 0)
         return self._at(self.alpha, t) * x0 + self._at(self.sigma, t) * eps
 
     def predict_noise(self, x_t: Tensor, t: Tensor) -> Tensor:
@@ -170,7 +198,8 @@ class Diffusion(DensityModel):
 
         from t to the next smaller s; where there are no levels, z is given the larger spread of p(x_s | x_t). With all
         steps and eta 1 it is the model whose bound ``log_prob`` is. The last step gives the mean without noise, as in
-        the paper, and rounds it to a level where there are levels.
+        the paper, and rounds it to a level where there are levels. Many pictures are drawn in portions that fit into
+        memory, each with its own noise.
 
         Args:
             n: number of pictures.
@@ -180,7 +209,8 @@ class Diffusion(DensityModel):
             generator: source of the noise; torch's global one by default.
 
         Raises:
-            ValueError: n or steps is not a positive whole number, steps are more than T, or eta is not in [0, 1].
+            ValueError: n or steps is not a positive whole number, steps are more than T, eta is not in [0, 1], or the
+                network answers NaN.
         """
         n, steps = _check.whole("n", n), self.steps if steps is None else _check.whole("steps", steps)
         if steps > self.steps:
@@ -188,12 +218,18 @@ class Diffusion(DensityModel):
         if not 0 <= _check.number(eta) <= 1:
             raise ValueError(f"eta must be a number from 0 to 1, got {_check.describe(eta)}")
         eta = _check.number(eta)
-        x = draw(torch.randn, next(self.parameters()).new_empty(n, *self.shape), generator)
+        like = next(self.parameters()).new_empty(n, *self.shape)
         times = [round(self.steps * (1 - i / steps)) for i in range(steps + 1)]  # T ... 0
+        drawn = []
         with evaluating(self):
-            for t, s in pairwise(times):
-                x = self._step(x, t, s, eta, generator)
-        return self._unscale(x)
+            for part in like.split(portion(like)):
+                x = draw(torch.randn, part, generator).to(at_least_float32(part.dtype))
+                for t, s in pairwise(times):
+                    x = self._step(x, t, s, eta, generator)
+                drawn.append(x)
+        x = torch.cat(drawn)
+        need_numbers_from(self, x.isnan().any())
+        return self._unscale(x).to(like.dtype)
 
     def _step(self, x: Tensor, t: int, s: int, eta: float, generator: torch.Generator | None) -> Tensor:
         x0 = self.predict_x0(x, torch.full((len(x),), t, device=x.device))
@@ -248,6 +284,7 @@ class Diffusion(DensityModel):
         return len(self.shape) == 3
 
     def _scale(self, x: Tensor) -> Tensor:
+        x = x.to(at_least_float32(x.dtype))  # only the network works in half precision
         return 2 * x - 1 if self._pictures else x
 
     def _unscale(self, x: Tensor) -> Tensor:
@@ -260,12 +297,22 @@ class Diffusion(DensityModel):
         return schedule[t].view(-1, *[1] * len(self.shape))
 
     def _need_noisy(self, x_t: Tensor, t: Tensor) -> None:
-        if not isinstance(x_t, Tensor) or not x_t.is_floating_point() or tuple(x_t.shape[1:]) != self.shape:
+        self._need_pictures("x_t", x_t)
+        need_type("x_t", x_t, self, wider=True)
+        self._need_steps(t, x_t, 1)
+
+    def _need_pictures(self, name: str, x: Tensor) -> None:
+        if not isinstance(x, Tensor) or not x.is_floating_point() or tuple(x.shape[1:]) != self.shape:
             want = ", ".join(map(str, self.shape))
-            raise ValueError(f"x_t must be a float tensor of shape (B, {want}), got {_check.describe(x_t)}")
-        whole = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x_t.shape[:1]
-        if not whole or (t.device.type == "cpu" and len(t) and not 1 <= int(t.min()) <= int(t.max()) <= self.steps):
-            raise ValueError(f"t must be {len(x_t)} whole steps from 1 to {self.steps}, got {_check.describe(t)}")
+            raise ValueError(f"{name} must be a float tensor of shape (B, {want}), got {_check.describe(x)}")
+
+    def _need_steps(self, t: Tensor, x: Tensor, least: int) -> None:
+        fits = isinstance(t, Tensor) and t.dtype == torch.int64 and t.shape == x.shape[:1]
+        got = _check.describe(t)
+        if fits and len(t) and may_look(t) and ((t < least) | (t > self.steps)).any():
+            fits, got = False, f"{int(t.min())} ... {int(t.max())}"
+        if not fits:
+            raise ValueError(f"t must be {len(x)} whole steps from {least} to {self.steps}, got {got}")
 
 
 def log_bin(x: Tensor, mean: Tensor, std: Tensor, levels: int) -> Tensor:

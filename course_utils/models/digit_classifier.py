@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from course_utils import _check
+from course_utils.distributions import may_look
+from course_utils.models.base import need_type
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "digit_classifier.safetensors"
 SMALLEST = 4  # sides that are no larger are not halved any more
@@ -52,15 +54,19 @@ class DigitClassifier(nn.Module):
         In eval mode each feature has about mean 0 and variance 1 over the pictures of training.
 
         Raises:
-            ValueError: x is not a float batch of this shape, or has values outside [0, 1]: clamp what a model drew.
+            ValueError: x is not a float batch of this shape and of the type of the parameters, or has values outside
+                [0, 1]: clamp what a model drew; or it is a single picture to train on, which has no variance.
         """
-        return self.look(_check.unit("x", _check.images("x", x, self.shape)))
+        need_type("x", _check.images("x", x, self.shape), self)
+        if self.training and len(x) == 1:
+            raise ValueError("x must hold several pictures in training, got 1; data.batches can drop the last batch")
+        return self.look(_check.unit("x", x) if may_look(x) else x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, classes) of pictures x (B, C, H, W).
 
         Raises:
-            ValueError: x is not a float batch of this shape, or has values outside [0, 1]: clamp what a model drew.
+            ValueError: as for ``features``.
         """
         return self.decide(self.features(x))
 

@@ -2,6 +2,8 @@
 
     field(x, t):  (B, *shape), (B,)  ->  (B, *shape)
 
+x and t may be float32 where the network is in half precision, in which near times could not be told apart.
+
 The picture is noisy and the answer is a picture too: the noise in it, or the velocity with which it moves. Dense; with
 ``channels`` a U-Net (Ronneberger et al., arXiv 1505.04597): blocks at each size on the way down, blocks again on the
 way up, which also see what the way down saw at that size. The last layer starts at zero, and so does the field. Read
@@ -14,6 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from course_utils.distributions import transformed
 from course_utils.models.base import dimensions, perceptron
 from course_utils.models.coders import need_sizes
 
@@ -58,7 +61,8 @@ class DenseField(nn.Module):
         _zero(self.net[-1])
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        return self.net(torch.cat([x.flatten(1), time_features(t)], 1)).view_as(x)
+        seen = torch.cat([x.flatten(1), time_features(t)], 1).to(self.net[0].weight.dtype)
+        return self.net(seen).reshape(x.shape)
 
 
 class UNet(nn.Module):
@@ -84,12 +88,12 @@ class UNet(nn.Module):
         size = last * dimensions(sides[-1])
         dense = [nn.Flatten(), *perceptron(size, *hidden, size), nn.Unflatten(1, (last, *sides[-1]))] if hidden else []
         self.dense = nn.Sequential(*dense) if hidden else None
-        self.leave = nn.Sequential(_norm(first), nn.SiLU(), nn.Conv2d(first, shape[0], 3, padding=1))
+        self.leave = nn.Sequential(Norm(first), nn.SiLU(), nn.Conv2d(first, shape[0], 3, padding=1))
         _zero(self.leave[-1])
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        time = self.time(time_features(t))  # (B, E)
-        h, seen = self.enter(x) + self.place, []
+        time = self.time(time_features(t).to(self.place.dtype))  # (B, E)
+        h, seen = self.enter(x.to(self.place.dtype)) + self.place, []
         for block, shrink in zip(self.down, self.shrink, strict=True):
             h = block(h, time)
             seen.append(h)
@@ -108,8 +112,8 @@ class Block(nn.Module):
 
     def __init__(self, maps: int, times: int):
         super().__init__()
-        self.first = nn.Sequential(_norm(maps), nn.SiLU(), nn.Conv2d(maps, maps, 3, padding=1))
-        self.norm = _norm(maps)
+        self.first = nn.Sequential(Norm(maps), nn.SiLU(), nn.Conv2d(maps, maps, 3, padding=1))
+        self.norm = Norm(maps)
         self.time = nn.Linear(times, 2 * maps)
         self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(maps, maps, 3, padding=1))
 
@@ -118,9 +122,15 @@ class Block(nn.Module):
         return x + self.second(self.norm(self.first(x)) * (1 + scale) + shift)
 
 
-def _norm(maps: int) -> nn.GroupNorm:
+class Norm(nn.GroupNorm):
     """Over maps of one picture: a batch norm would make each picture's answer depend on the others."""
-    return nn.GroupNorm(maps // math.gcd(maps, GROUP), maps)
+
+    def __init__(self, maps: int):
+        super().__init__(maps // math.gcd(maps, GROUP), maps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # torch's directional derivative of this norm refuses numbers that lie in memory as channels_last
+        return super().forward(x.contiguous() if transformed(x) else x)
 
 
 def _zero(layer: nn.Module) -> None:

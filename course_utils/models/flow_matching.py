@@ -16,8 +16,17 @@ import torch
 from torch import Tensor
 
 from course_utils import _check
-from course_utils.distributions import categorical, draw, gaussian
-from course_utils.models.base import DensityModel, dimensions, evaluating, need_values
+from course_utils.distributions import categorical, draw, gaussian, may_look
+from course_utils.models.base import (
+    DensityModel,
+    at_least_float32,
+    dimensions,
+    evaluating,
+    need_numbers_from,
+    need_type,
+    need_values,
+    portion,
+)
 from course_utils.models.dequantise import dequantise, dequantised_log_prob, quantise
 from course_utils.models.fields import make_field
 from course_utils.models.vae import log_normal
@@ -68,13 +77,18 @@ class FlowMatching(DensityModel):
         """v(x_t, t), where x_t (B, *shape) is heading at times t (B,) in [0, 1]; on the scale of [-1, 1] for pictures.
 
         Raises:
-            ValueError: x_t is not a float batch (B, *shape), or t is not a float tensor (B,).
+            ValueError: x_t is not a float batch (B, *shape) of the type of the parameters (or float32), or t is not a
+                float tensor (B,) in [0, 1].
         """
         if not isinstance(x_t, Tensor) or not x_t.is_floating_point() or tuple(x_t.shape[1:]) != self.shape:
             want = ", ".join(map(str, self.shape))
             raise ValueError(f"x_t must be a float tensor of shape (B, {want}), got {_check.describe(x_t)}")
         if not isinstance(t, Tensor) or not t.is_floating_point() or t.shape != x_t.shape[:1]:
             raise ValueError(f"t must be a float tensor of shape ({len(x_t)},), got {_check.describe(t)}")
+        need_type("x_t", x_t, self, wider=True)
+        slack = 1e-6  # what a solver's rounding may add
+        if len(t) and may_look(t) and not (-slack <= t.min() and t.max() <= 1 + slack):
+            raise ValueError(f"t must be in [0, 1], got {t.min().item():.4g} ... {t.max().item():.4g}")
         return self.field(x_t, t)
 
     def matching_loss(self, x: Tensor) -> Tensor:
@@ -130,6 +144,7 @@ class FlowMatching(DensityModel):
             ValueError: x is not finite or not (B, *shape), steps is not a positive whole number, or no such method.
         """
         gaussian().check(x, self.shape)
+        need_type("x", x, self, wider=True)
         steps, method = _check.whole("steps", steps), _need_method(method)
         x = self._scale(x)
 
@@ -169,20 +184,24 @@ class FlowMatching(DensityModel):
             generator: source of the noise; torch's global one by default.
 
         Raises:
-            ValueError: n or steps is not a positive whole number, or there is no such method.
+            ValueError: n or steps is not a positive whole number, there is no such method, or the network answers NaN.
         """
         n, steps, method = _check.whole("n", n), _check.whole("steps", steps), _need_method(method)
-        z = draw(torch.randn, next(self.parameters()).new_empty(n, *self.shape), generator)
+        like = next(self.parameters()).new_empty(n, *self.shape)
+        z = draw(torch.randn, like, generator).to(at_least_float32(like.dtype))
         with evaluating(self):
-            x = solve(self.velocity, z, 0.0, 1.0, steps, method)
+            parts = [solve(self.velocity, part, 0.0, 1.0, steps, method) for part in z.split(portion(z))]
+        x = torch.cat(parts)
+        need_numbers_from(self, x.isnan().any())
         x = (x + 1) / 2 if self._pictures else x
-        return x if self.levels is None else quantise(x, self.levels)
+        return (x if self.levels is None else quantise(x, self.levels)).to(like.dtype)
 
     @property
     def _pictures(self) -> bool:
         return len(self.shape) == 3
 
     def _scale(self, x: Tensor) -> Tensor:
+        x = x.to(at_least_float32(x.dtype))  # only the network works in half precision
         return 2 * x - 1 if self._pictures else x
 
 

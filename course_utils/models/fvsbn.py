@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.distributions import PixelDistribution, PixelFamily
-from course_utils.models.base import AutoregressiveModel, Position, Step, dimensions
+from course_utils.models.base import AutoregressiveModel, Derived, Position, Step, dimensions
 
 
-class FVSBN(AutoregressiveModel):
+class FVSBN(Derived, AutoregressiveModel):
     """One logistic (softmax) regression a pixel; ``logits = b + (W * mask) f``, the mask strictly lower triangular.
 
     Of a pixel with few levels f holds the value on [-1, 1] and a one-hot code, of a binary one only the value.
@@ -31,11 +31,15 @@ class FVSBN(AutoregressiveModel):
 
     def __init__(self, shape, distribution: PixelFamily | None = None, order: Tensor | None = None):
         super().__init__(shape, distribution)
-        self.register_buffer("rank", ranks(self.shape, order))  # rank[d]: when flat pixel d is predicted
-        self.register_buffer("mask", self.rank[:, None] > self.rank[None, :])  # (D, D): may d look at e?
-        rows, columns = len(self.rank) * self.pixels.n_params, len(self.rank) * self.pixels.n_features
+        rank = ranks(self.shape, order)
+        rows, columns = len(rank) * self.pixels.n_params, len(rank) * self.pixels.n_features
         self.weight = nn.Parameter(torch.zeros(rows, columns))  # (D * P, D * E)
         self.bias = nn.Parameter(torch.zeros(rows))
+        self.register_buffer("rank", rank.to(self.bias.device))  # rank[d]: when flat pixel d is predicted
+        self.derive()
+
+    def derived(self) -> dict[str, Tensor]:
+        return {"mask": (self.rank[:, None] > self.rank[None, :]).to(self.weight.dtype)}  # (D, D): may d look at e?
 
     def order(self) -> list[Position]:
         return positions(self.shape, self.rank)
@@ -62,16 +66,15 @@ class FVSBN(AutoregressiveModel):
 
 
 def ranks(shape: tuple[int, int, int], order: Tensor | None) -> Tensor:
-    """When each flat pixel is predicted, shape (D,): the inverse of the permutation ``order``.
+    """When each flat pixel is predicted, shape (D,), on the CPU: the inverse of the permutation ``order``.
 
     Raises:
         ValueError: ``order`` is not a permutation of 0 ... D - 1.
     """
     size = dimensions(shape)
-    if order is None:
-        order = torch.arange(size).view(shape).permute(1, 2, 0).flatten()
-    order = torch.as_tensor(order)
-    if order.shape != (size,) or not torch.equal(order.sort().values.cpu(), torch.arange(size)):
+    places = torch.arange(size, device="cpu")  # also where the default device is one that holds no values
+    order = places.view(shape).permute(1, 2, 0).flatten() if order is None else torch.as_tensor(order, device="cpu")
+    if order.shape != (size,) or not torch.equal(order.sort().values, places):
         got = order.tolist() if size <= 16 and order.numel() <= 16 else f"shape {tuple(order.shape)}"
         raise ValueError(f"order must be a permutation of 0 ... {size - 1}, got {got}")
     return order.argsort()
@@ -89,7 +92,7 @@ def flat_index(shape: tuple[int, int, int], c: int, h: int, w: int) -> int:
 
 
 def masked(weight: Tensor, mask: Tensor) -> Tensor:
-    """Weights (R * P, C * E) of R outputs and C inputs, P and E numbers each, under a mask (R, C) between them.
+    """Weights (R * P, C * E) of R outputs and C inputs, P and E numbers each, under a mask (R, C) of 0 and 1 between.
 
     A new tensor: a mask that is written into the weights would stay there when the order changes.
     """

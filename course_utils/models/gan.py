@@ -12,7 +12,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from course_utils import _check
 from course_utils.distributions import draw
-from course_utils.models.coders import make_decoder, make_encoder
+from course_utils.models.base import need_numbers_from, need_type, portion
+from course_utils.models.coders import make_decoder, make_encoder, need_codes
 
 
 class Generator(nn.Module):
@@ -36,17 +37,28 @@ class Generator(nn.Module):
         self.squash = nn.Sigmoid() if len(self.shape) == 3 else nn.Identity()
 
     def forward(self, z: Tensor) -> Tensor:
-        """Pictures (n, *shape) from noise (n, Z)."""
+        """Pictures (n, *shape) from noise (n, Z).
+
+        Raises:
+            ValueError: z is anything else, or not of the type of the parameters.
+        """
+        if need_codes(z, self.latent).ndim != 2:
+            raise ValueError(f"z must be a float tensor of shape (n, {self.latent}), got {_check.describe(z)}")
+        need_type("z", z, self)
         return self.squash(self.net(z)).squeeze(-1)
 
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """n pictures from fresh noise, shape (n, *shape); differentiable in the parameters, as training needs it.
 
         Raises:
-            ValueError: n is not a positive integer.
+            ValueError: n is not a positive integer, or the network answers NaN.
         """
         like = next(self.parameters()).new_empty(_check.whole("n", n), self.latent)
-        return self(draw(torch.randn, like, generator))
+        z = draw(torch.randn, like, generator)
+        size = portion(like.new_empty(1, *self.shape))
+        x = self(z) if n <= size else torch.cat([self(part) for part in z.split(size)])
+        need_numbers_from(self, x.detach().isnan().any())
+        return x
 
 
 class Discriminator(nn.Module):
@@ -87,9 +99,10 @@ class Discriminator(nn.Module):
         """Logits (B,) of pictures (B, *shape).
 
         Raises:
-            ValueError: x is anything else.
+            ValueError: x is anything else, or not of the type of the parameters.
         """
         if not isinstance(x, Tensor) or not x.is_floating_point() or tuple(x.shape[1:]) != self.shape:
             want = ", ".join(map(str, self.shape))
             raise ValueError(f"x must be a float tensor of shape (B, {want}), got {_check.describe(x)}")
+        need_type("x", x, self)
         return self.net(x.unsqueeze(-1)).squeeze(-1)

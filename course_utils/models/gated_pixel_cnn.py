@@ -164,12 +164,13 @@ class VerticalStack:
         for layer in layers:
             reach -= layer.kernel_size // 2
             self.ahead.append(reach)
-            link, taps = layer.v_to_h.weight[:, :, 0, 0], torch.ones(layer.v_conv.kernel_size, dtype=torch.bool)
+            link = layer.v_to_h.weight[:, :, 0, 0]
+            taps = torch.ones(layer.v_conv.kernel_size, dtype=torch.bool, device=weight.device)
             # what goes on in this stack, and what goes to the other: a product after a product is one product
             both = torch.cat([layer.v_conv.weight, torch.einsum("oi,i...->o...", link, layer.v_conv.weight)])
             bias = torch.cat([layer.v_conv.bias, torch.addmv(layer.v_to_h.bias, link, layer.v_conv.bias)])
             sizes = batch, height + 1, width  # one row more: the input is written a row lower than it stands
-            self.convs.append(IncrementalConv(both, bias, taps.to(weight.device), layer.kernel_size // 2, *sizes))
+            self.convs.append(IncrementalConv(both, bias, taps, layer.kernel_size // 2, *sizes))
         self.places = [self.convs[-1].places(h, w) for h, w in self.groups]  # the same in all layers but the first
         self.computed = [{} for _ in layers]  # by group, until it is due
         self.given: list[Tensor] = []

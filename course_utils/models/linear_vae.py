@@ -14,10 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import _check
-from course_utils.distributions import Gaussian, draw, gaussian
-from course_utils.models.base import DensityModel, dimensions, need_values
+from course_utils.distributions import LOG_STDS, Gaussian, draw, gaussian, has_nan, within
+from course_utils.models.base import (
+    DensityModel,
+    at_least_float32,
+    dimensions,
+    need_numbers_from,
+    need_type,
+    need_values,
+)
 from course_utils.models.coders import need_codes
-from course_utils.models.vae import kl_to_prior, log_normal
+from course_utils.models.vae import LOG_VARS, kl_to_prior, log_normal, log_normal_of_noise
 
 
 class LinearGaussianVAE(DensityModel):
@@ -89,11 +96,11 @@ class LinearGaussianVAE(DensityModel):
 
         The best diagonal Gaussian in the sense of the bound; it is the posterior itself if M is diagonal.
         """
-        W, M = self.decoder.weight, self._M()
+        W, M = self._W, self._M()
         A = torch.linalg.solve(M, W.T)
         self.encoder.weight.copy_(A)
         self.encoder.bias.copy_(-A @ self.decoder.bias)
-        self.log_var.copy_(2 * self.log_std - M.diagonal().log())
+        self.log_var.copy_(2 * self._log_std - M.diagonal().log())
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x), (B, Z) each.
@@ -103,17 +110,18 @@ class LinearGaussianVAE(DensityModel):
         """
         need_values(x, self)
         mu = self.encoder(x.flatten(1))
-        return mu, self.log_var.expand_as(mu)
+        mu = mu.to(at_least_float32(mu.dtype))
+        return mu, within(self.log_var.to(mu.dtype), *LOG_VARS).expand_as(mu)
 
     def decode(self, z: Tensor) -> Gaussian:
         """p(x|z) for codes (..., Z), a distribution of batch shape (..., *shape).
 
         Raises:
-            ValueError: z is not a float tensor whose last size is Z.
+            ValueError: z is not a float tensor whose last size is Z, or not of the type of the parameters.
         """
-        need_codes(z, self.latent)
-        mean = self.decoder(z).view(*z.shape[:-1], *self.shape)
-        return Gaussian(mean, self.log_std.expand_as(mean))
+        need_type("z", need_codes(z, self.latent), self, wider=True)
+        mean = self.decoder(z.to(self.decoder.weight.dtype)).view(*z.shape[:-1], *self.shape)
+        return Gaussian(mean, self._log_std.expand_as(mean))
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log N(x | b, W W' + s^2 I), shape (B,), in nats: exact, by determinants and inverses of Z x Z matrices only.
@@ -125,11 +133,11 @@ class LinearGaussianVAE(DensityModel):
             ValueError: x is not a finite float batch (B, *shape).
         """
         need_values(x, self)
-        r = x.flatten(1) - self.decoder.bias  # (B, D)
+        r = self._centred(x)  # (B, D)
         root = torch.linalg.cholesky(self._M())  # M = root root'
-        u = torch.linalg.solve_triangular(root, (r @ self.decoder.weight).T, upper=False)  # (Z, B), |u|^2 = r'WM^-1W'r
-        square = (r.square().sum(1) - u.square().sum(0)) * torch.exp(-2 * self.log_std)
-        log_det = 2 * root.diagonal().log().sum() + 2 * (r.shape[1] - self.latent) * self.log_std
+        u = torch.linalg.solve_triangular(root, (r @ self._W).T, upper=False)  # (Z, B), |u|^2 = r'WM^-1W'r
+        square = (r.square().sum(1) - u.square().sum(0)) * torch.exp(-2 * self._log_std)
+        log_det = 2 * root.diagonal().log().sum() + 2 * (r.shape[1] - self.latent) * self._log_std
         return -0.5 * (square + log_det + r.shape[1] * math.log(2 * math.pi))
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,8 +148,8 @@ class LinearGaussianVAE(DensityModel):
         """
         need_values(x, self)
         M = self._M()
-        mean = torch.linalg.solve(M, ((x.flatten(1) - self.decoder.bias) @ self.decoder.weight).T).T
-        return mean, torch.exp(2 * self.log_std) * torch.linalg.inv(M)
+        mean = torch.linalg.solve(M, (self._centred(x) @ self._W).T).T
+        return mean, torch.exp(2 * self._log_std) * torch.linalg.inv(M)
 
     def elbo(self, x: Tensor) -> Tensor:
         """E_q [log p(x|z)] - KL(q(z|x) || p(z)), shape (B,), in nats, with the expectation in closed form.
@@ -154,10 +162,10 @@ class LinearGaussianVAE(DensityModel):
             ValueError: x is not a finite float batch (B, *shape).
         """
         mu, log_var = self.encode(x)
-        spread = (log_var.exp() * self.decoder.weight.square().sum(0)).sum(1)  # (B,)
-        square = (x.flatten(1) - self.decoder(mu)).square().sum(1) + spread
-        constant = dimensions(self.shape) * (2 * self.log_std + math.log(2 * math.pi))
-        log_likelihood = -0.5 * (square * torch.exp(-2 * self.log_std) + constant)
+        spread = (log_var.exp() * self._W.square().sum(0)).sum(1)  # (B,)
+        square = (x.flatten(1) - self.decoder(mu.to(x.dtype))).square().sum(1) + spread
+        constant = dimensions(self.shape) * (2 * self._log_std + math.log(2 * math.pi))
+        log_likelihood = -0.5 * (square * torch.exp(-2 * self._log_std) + constant)
         return log_likelihood - kl_to_prior(mu, log_var).sum(1)
 
     def gap(self, x: Tensor) -> Tensor:
@@ -170,7 +178,7 @@ class LinearGaussianVAE(DensityModel):
         M = self._M()  # s^2 times the inverse of the covariance
         difference = mu - mean
         square = ((difference @ M) * difference).sum(1) + (log_var.exp() * M.diagonal()).sum(1)
-        return 0.5 * (square * torch.exp(-2 * self.log_std) - self.latent + torch.logdet(covariance) - log_var.sum(1))
+        return 0.5 * (square * torch.exp(-2 * self._log_std) - self.latent + torch.logdet(covariance) - log_var.sum(1))
 
     def log_weights(self, x: Tensor, samples: int) -> Tensor:
         """log p(x, z_k) / q(z_k | x) of draws z_k ~ q(z|x), shape (K, B), in nats, as ``VAE.log_weights``.
@@ -180,24 +188,41 @@ class LinearGaussianVAE(DensityModel):
         """
         samples = _check.whole("samples", samples)
         mu, log_var = self.encode(x)
-        z = mu + (0.5 * log_var).exp() * torch.randn(samples, *mu.shape, dtype=mu.dtype, device=mu.device)
+        eps = torch.randn(samples, *mu.shape, dtype=mu.dtype, device=mu.device)
+        z = mu + (0.5 * log_var).exp() * eps  # (K, B, Z)
         log_joint = self.decode(z).log_prob(x).flatten(2).sum(2) + log_normal(z).sum(-1)  # (K, B)
-        return log_joint - log_normal(z, mu, log_var).sum(-1)
+        return log_joint - log_normal_of_noise(eps, log_var).sum(-1)
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """n draws, shape (n, *shape): z from the prior, then x from p(x|z).
 
         Raises:
-            ValueError: n is not a positive integer.
+            ValueError: n is not a positive integer, or a parameter is NaN.
         """
         like = self.log_var.new_empty(_check.whole("n", n), self.latent)
-        return self.decode(draw(torch.randn, like, generator)).sample(generator)
+        pixels = self.decode(draw(torch.randn, like, generator))
+        need_numbers_from(self, has_nan(pixels))
+        return pixels.sample(generator)
+
+    @property
+    def _log_std(self) -> Tensor:
+        """log s, within the bounds of ``Gaussian``, never in half precision."""
+        return within(self.log_std.to(at_least_float32(self.log_std.dtype)), *LOG_STDS)
+
+    @property
+    def _W(self) -> Tensor:
+        """The decoder's weights (D, Z), never in half precision, which has no linear algebra."""
+        return self.decoder.weight.to(at_least_float32(self.decoder.weight.dtype))
+
+    def _centred(self, x: Tensor) -> Tensor:
+        """x - b, (B, D), in the type of ``_W``."""
+        return (x.flatten(1) - self.decoder.bias).to(self._W.dtype)
 
     def _M(self) -> Tensor:
         """W' W + s^2 I, (Z, Z)."""
-        W = self.decoder.weight
-        return W.T @ W + torch.exp(2 * self.log_std) * torch.eye(self.latent, dtype=W.dtype, device=W.device)
+        W = self._W
+        return W.T @ W + torch.exp(2 * self._log_std) * torch.eye(self.latent, dtype=W.dtype, device=W.device)
 
 
 def _need_data(x: Tensor) -> tuple[Tensor, tuple[int, ...]]:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily
-from course_utils.models.base import AutoregressiveModel, Position, Step, dimensions
+from course_utils.models.base import AutoregressiveModel, Derived, Position, Step, dimensions
 from course_utils.models.fvsbn import flat_index, masked, positions, ranks
 
 
-class MADE(AutoregressiveModel):
+class MADE(Derived, AutoregressiveModel):
     """A masked perceptron, with the paper's direct connections from input to output (a FVSBN beside the hidden layers).
 
     Args:
@@ -42,15 +42,18 @@ class MADE(AutoregressiveModel):
         super().__init__(shape, distribution)
         hidden = _check.sizes("hidden", hidden)
         size, params, features = dimensions(self.shape), self.pixels.n_params, self.pixels.n_features
-        self.register_buffer("rank", ranks(self.shape, order))
         self.degrees = [even_degrees(units, size) for units in hidden]
-        every = masks(self.rank, self.degrees)
-        for i, mask in enumerate(every):
-            self.register_buffer(f"mask_{i}", mask)
         sizes = [size * features, *hidden, size * params]
         self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
-        self.register_buffer("mask_direct", self.rank[:, None] > self.rank[None, :])
         self.direct = nn.Parameter(torch.zeros(size * params, size * features))
+        self.register_buffer("rank", ranks(self.shape, order).to(self.direct.device))
+        self.derive()
+
+    def derived(self) -> dict[str, Tensor]:
+        degrees = [degrees.to(self.rank.device) for degrees in self.degrees]
+        every = {f"mask_{i}": mask for i, mask in enumerate(masks(self.rank, degrees))}
+        every["mask_direct"] = self.rank[:, None] > self.rank[None, :]
+        return {name: mask.to(self.direct.dtype) for name, mask in every.items()}
 
     def order(self) -> list[Position]:
         return positions(self.shape, self.rank)
@@ -98,8 +101,8 @@ class MADE(AutoregressiveModel):
 
 
 def even_degrees(units: int, size: int) -> Tensor:
-    """Degrees m(k) of a layer, shape (units,): 0 ... D - 2, evenly spread (the paper draws them at random)."""
-    return torch.arange(units) * max(size - 1, 1) // units
+    """Degrees m(k) of a layer, (units,), on the CPU: 0 ... D - 2, evenly spread (the paper draws them at random)."""
+    return torch.arange(units, device="cpu") * max(size - 1, 1) // units
 
 
 def masks(rank: Tensor, degrees: list[Tensor]) -> list[Tensor]:

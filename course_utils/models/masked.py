@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import _check
+from course_utils.models.base import Derived
 
 
-class MaskedConv2d(nn.Conv2d):
+class MaskedConv2d(Derived, nn.Conv2d):
     """Convolution of odd kernel size that sees only pixels before (mask A) or up to (mask B) its own, in raster order.
 
     With several image channels the features fall into as many groups, in order (first R, then G, then B): at its own
@@ -54,8 +55,11 @@ class MaskedConv2d(nn.Conv2d):
         super().__init__(in_channels, out_channels, size)
         # rows below the centre are never live, nor what lies right of it where the centre's row is the only one
         self.live = size[0] // 2 + 1, size[1] if size[0] > 1 else size[1] // 2 + 1
-        mask = causal_mask(mask, in_channels, out_channels, size, image_channels, gates)
-        self.register_buffer("mask", mask, persistent=False)  # follows from the arguments
+        self.form = mask, in_channels, out_channels, size, image_channels, gates
+        self.derive()
+
+    def derived(self) -> dict[str, Tensor]:
+        return {"mask": causal_mask(*self.form).to(self.weight.dtype)}
 
     def live_weight(self) -> Tensor:
         """The masked weights without the rows and columns that are all zero: (out, in, *live)."""

@@ -15,7 +15,17 @@ from torch import Tensor, nn
 
 from course_utils import _check
 from course_utils.distributions import categorical, draw, gaussian
-from course_utils.models.base import DensityModel, dimensions, evaluating, need_values, perceptron
+from course_utils.models.base import (
+    DensityModel,
+    Derived,
+    at_least_float32,
+    dimensions,
+    evaluating,
+    need_numbers_from,
+    need_values,
+    perceptron,
+    portion,
+)
 from course_utils.models.coders import need_sizes
 from course_utils.models.dequantise import dequantised_log_prob, quantise
 from course_utils.models.vae import log_normal
@@ -54,12 +64,13 @@ class RealNVP(DensityModel):
         self.couplings = nn.ModuleList(Coupling(b, hidden, channels) for b in masks)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """z = f(x) (B, *shape), and log |det df/dx| (B,), for real-valued x (B, *shape).
+        """z = f(x) (B, *shape), and log |det df/dx| (B,), for real-valued x (B, *shape); never in half precision.
 
         Raises:
             ValueError: x is not a float batch (B, *shape) of the parameters' type.
         """
         need_real(x, self)
+        x = x.to(at_least_float32(x.dtype))  # only the networks work in half precision
         log_det = x.new_zeros(len(x))
         for coupling in self.couplings:
             x, change = coupling(x)
@@ -69,10 +80,13 @@ class RealNVP(DensityModel):
     def decode(self, z: Tensor) -> Tensor:
         """The inverse of f: x (B, *shape) for z (B, *shape), real-valued also where the pictures have levels.
 
+        Never in half precision, whatever the parameters are in.
+
         Raises:
             ValueError: z is not a float batch (B, *shape) of the parameters' type.
         """
         need_real(z, self, "z")
+        z = z.to(at_least_float32(z.dtype))
         for coupling in reversed(self.couplings):
             z = coupling.inverse(z)
         return z
@@ -111,15 +125,17 @@ class RealNVP(DensityModel):
         """n draws, shape (n, *shape): z from N(0, I), back through the couplings, rounded down to a level if there are.
 
         Raises:
-            ValueError: n is not a positive integer.
+            ValueError: n is not a positive integer, or a network answers NaN.
         """
         like = next(self.parameters()).new_empty(_check.whole("n", n), *self.shape)
+        z = draw(torch.randn, like, generator)
         with evaluating(self):
-            x = self.decode(draw(torch.randn, like, generator))
-        return x if self.levels is None else quantise(x, self.levels)
+            x = torch.cat([self.decode(part) for part in z.split(portion(z))])
+        need_numbers_from(self, x.isnan().any())
+        return (x if self.levels is None else quantise(x, self.levels)).to(like.dtype)
 
 
-class Coupling(nn.Module):
+class Coupling(Derived):
     """z = b x + (1 - b) (x exp(s) + t), with s = scale * tanh(...) and t from a network that sees b x.
 
     The last layer of the network starts at zero, and the coupling as the identity.
@@ -132,9 +148,13 @@ class Coupling(nn.Module):
 
     def __init__(self, b: Tensor, hidden: tuple[int, ...], channels: tuple[int, ...] = ()):
         super().__init__()
-        self.register_buffer("b", b)
         self.net = ConvNet(b.shape, channels) if channels else DenseNet(b.shape, hidden)
         self.scale = nn.Parameter(torch.ones(b.shape))  # how far tanh reaches: it keeps exp(s) from running away
+        self._b = b
+        self.derive()
+
+    def derived(self) -> dict[str, Tensor]:
+        return {"b": self._b.to(self.scale.dtype)}
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z (B, *shape) and log |det dz/dx| (B,)."""
@@ -161,6 +181,9 @@ class DenseNet(nn.Sequential):
         _zero(layers[-1])
         super().__init__(nn.Flatten(), *layers, nn.Unflatten(1, (2 * shape[0], *shape[1:])))
 
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.to(self[-2].weight.dtype))
+
 
 class ConvNet(nn.Module):
     """A convolution, residual blocks of two each, and a last convolution: (B, C, H, W) to (B, 2C, H, W)."""
@@ -180,16 +203,17 @@ class ConvNet(nn.Module):
         _zero(self.leave)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.enter(x) + self.place
+        h = self.enter(x.to(self.place.dtype)) + self.place
         for block in self.blocks:
             h = h + block(h)
         return self.leave(nn.functional.silu(h))
 
 
 def mask(shape: tuple[int, ...]) -> Tensor:
-    """A checkerboard of 0 and 1 over the rows and columns of a picture, or 0, 1, 0, ... along a point."""
+    """On the CPU a checkerboard of 0 and 1 over the rows and columns of a picture, or 0, 1, 0, ... along a point."""
     *_, height, width = (1, *shape)
-    board = (torch.arange(height)[:, None] + torch.arange(width)) % 2  # (H, W)
+    rows, columns = torch.arange(height, device="cpu"), torch.arange(width, device="cpu")
+    board = (rows[:, None] + columns) % 2  # (H, W)
     return board.float().reshape(shape[-2:]).expand(shape).clone()
 
 
@@ -199,12 +223,12 @@ def _zero(layer: nn.Module) -> None:
 
 
 def need_real(x: Tensor, model: RealNVP, name: str = "x") -> None:
-    """Refuse what is no float batch (B, *shape) of the type of the model's parameters.
+    """Refuse what is no float batch (B, *shape) of the type of the model's parameters; float32 beside half precision.
 
     Raises:
         ValueError: it is not.
     """
     want = next(model.parameters()).dtype
-    if not isinstance(x, Tensor) or tuple(x.shape[1:]) != model.shape or x.dtype != want:
+    if not isinstance(x, Tensor) or tuple(x.shape[1:]) != model.shape or x.dtype not in (want, at_least_float32(want)):
         sides = ", ".join(map(str, model.shape))
         raise ValueError(f"{name} must be a {want} tensor of shape (B, {sides}), got {_check.describe(x)}")

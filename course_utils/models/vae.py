@@ -13,12 +13,25 @@ import torch
 from torch import Tensor
 
 from course_utils import _check
-from course_utils.distributions import PixelDistribution, PixelFamily, draw
-from course_utils.models.base import DensityModel, dimensions, evaluating, need_family, need_values
+from course_utils.distributions import PixelDistribution, PixelFamily, draw, has_nan, within
+from course_utils.models.base import (
+    DensityModel,
+    at_least_float32,
+    dimensions,
+    evaluating,
+    need_family,
+    need_numbers_from,
+    need_type,
+    need_values,
+)
 from course_utils.models.coders import make_decoder, make_encoder, need_codes, need_sizes
 
 # Parameters of p(x|z) that ``log_prob`` holds at a time: what a processor's cache takes, what fills an accelerator.
 MOST_NUMBERS = {"cpu": 2**20, "accelerator": 2**26}
+# and those that ``sample`` does, which is called once, and should draw the same whatever n is as long as it can
+MOST_DRAWN = {"cpu": 2**24, "accelerator": 2**27}
+# Of q(z|x). Beyond, exp(log_var) and its gradients overflow in float32; no posterior is 150 times as wide as the prior.
+LOG_VARS = -60.0, 10.0
 
 
 class VAE(DensityModel):
@@ -53,22 +66,26 @@ class VAE(DensityModel):
         self.decoder = make_decoder(self.latent, self.shape, self.pixels.n_params, hidden, channels)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z|x), (B, Z) each.
+        """Mean and log-variance of q(z|x), (B, Z) each, never in half precision.
+
+        A log-variance beyond -60 and 10 is moved there, with a slope that leads back (``distributions.within``).
 
         Raises:
             ValueError: x is not a float batch (B, *shape) of this model's values.
         """
         need_values(x, self)
-        mu, log_var = self.encoder(self.pixels.encode(x)).chunk(2, -1)
-        return mu, log_var
+        numbers = self.encoder(self.pixels.encode(x))
+        mu, log_var = numbers.to(at_least_float32(numbers.dtype)).chunk(2, -1)
+        return mu, within(log_var, *LOG_VARS)
 
     def decode(self, z: Tensor) -> PixelDistribution:
         """p(x|z) for codes (..., Z), a distribution of batch shape (..., *shape).
 
         Raises:
-            ValueError: z is not a float tensor whose last size is Z.
+            ValueError: z is not a float tensor whose last size is Z, or not of the type of the parameters.
         """
-        need_codes(z, self.latent)
+        need_type("z", need_codes(z, self.latent), self, wider=True)
+        z = z.to(next(self.parameters()).dtype)
         params = self.decoder(z.reshape(-1, self.latent))  # (N, *shape, P)
         return self.pixels(params.view(*z.shape[:-1], *params.shape[1:]))
 
@@ -113,7 +130,7 @@ class VAE(DensityModel):
         eps = torch.randn(samples, *mu.shape, dtype=mu.dtype, device=mu.device)
         z = mu + (0.5 * log_var).exp() * eps  # (K, B, Z)
         log_joint = self.decode(z).log_prob(x).flatten(2).sum(2) + log_normal(z).sum(-1)  # (K, B)
-        return log_joint - log_normal(z, mu, log_var).sum(-1)
+        return log_joint - log_normal_of_noise(eps, log_var).sum(-1)
 
     def log_prob(self, x: Tensor, samples: int = 64) -> Tensor:
         """Importance-weighted lower bound on log p(x), shape (B,), in nats; it grows towards log p(x) with ``samples``.
@@ -137,18 +154,36 @@ class VAE(DensityModel):
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """n draws, shape (n, *shape): z from the prior, then x from p(x|z).
 
+        Many are drawn in portions that fit into memory; all z are drawn before the first.
+
         Raises:
-            ValueError: n is not a positive integer.
+            ValueError: n is not a positive integer, or the decoder answers NaN.
         """
         like = next(self.parameters()).new_empty(_check.whole("n", n), self.latent)
+        z = draw(torch.randn, like, generator)
+        most = MOST_DRAWN["cpu" if z.device.type == "cpu" else "accelerator"]
+        portion = max(1, most // (dimensions(self.shape) * self.pixels.n_params))
+        drawn = []
         with evaluating(self):
-            return self.decode(draw(torch.randn, like, generator)).sample(generator)
+            for part in z.split(portion):
+                pixels = self.decode(part)
+                need_numbers_from(self, has_nan(pixels))
+                drawn.append(pixels.sample(generator))
+        return torch.cat(drawn)
 
 
 def log_normal(z: Tensor, mu: Tensor | float = 0.0, log_var: Tensor | float = 0.0) -> Tensor:
     """log N(z | mu, exp(log_var)), elementwise, in nats."""
     log_var = torch.as_tensor(log_var, dtype=z.dtype, device=z.device)
     return -0.5 * ((z - mu) ** 2 * torch.exp(-log_var) + log_var + math.log(2 * math.pi))
+
+
+def log_normal_of_noise(eps: Tensor, log_var: Tensor) -> Tensor:
+    """log N(z | mu, exp(log_var)) of z = mu + exp(log_var / 2) eps, elementwise, in nats, from the noise in z.
+
+    (z - mu) / sigma is eps only as far as rounding lets it be: a narrow sigma vanishes beside mu, and eps with it.
+    """
+    return log_normal(eps) - 0.5 * log_var
 
 
 def kl_to_prior(mu: Tensor, log_var: Tensor) -> Tensor:

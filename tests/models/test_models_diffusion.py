@@ -204,7 +204,7 @@ def test_the_bound_is_a_sum_over_pixels_with_the_prior_of_pure_noise():
     model.predict_x0 = lambda x_t, t: (2 * x - 1).repeat(len(x_t) // 4, 1, 1, 1)
     terms = model.terms(x)
     assert (terms[:, 1:-1].abs() < 1e-6).all()
-    half_bin = torch.distributions.Normal(0.0, 1.0).cdf(0.25 / model.sigma[1])
+    half_bin = torch.distributions.Normal(0.0, 1.0).cdf(0.25 / model.sigma[1].double())
     inner = ((x > 0) & (x < 1)).flatten(1).sum(1)
     torch.testing.assert_close(terms[:, 0], -(inner * (2 * half_bin - 1).log() + (12 - inner) * half_bin.log()))
 
@@ -366,6 +366,26 @@ def test_bad_input_is_named():
             model.predict_noise(x, wrong)
     with pytest.raises(ValueError, match="^x_t must"):
         model.predict_x0(x[:, :, :1], t)
+    with pytest.raises(
+        ValueError, match="^x_t must be torch.float64, as the model's parameters are, got torch.float32"
+    ):
+        model.predict_noise(x.float(), t)
+    eps = torch.randn_like(x)
+    for wrong, got in [
+        (torch.tensor([-1, 1]), "-1 ... 1"),  # once the last step, silently
+        (torch.tensor([0, 7]), "0 ... 7"),
+        (torch.tensor([1]), r"torch.int64 of shape \(1,\)"),
+        (t.double(), "torch.float64"),
+        (t > 1, "torch.bool"),  # once a mask of the schedule
+        (3, "3"),
+    ]:
+        with pytest.raises(ValueError, match=f"^t must be 2 whole steps from 0 to 6, got {got}"):
+            model.add_noise(x, wrong, eps)
+    assert torch.equal(model.add_noise(x, torch.zeros(2, dtype=torch.int64), eps), x)
+    with pytest.raises(ValueError, match="^eps must be a tensor of the shape of x0"):
+        model.add_noise(x, t, eps[:1])
+    with pytest.raises(ValueError, match="^x0 must be a float tensor"):
+        model.add_noise(x[:, :, :1], t, eps)
     for arguments, name in [
         ((0,), "n"),
         ((2, 7), "steps"),

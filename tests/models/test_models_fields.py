@@ -1,7 +1,9 @@
+import itertools
+
 import pytest
 import torch
 
-from course_utils.models.fields import UNet, make_field, time_features
+from course_utils.models.fields import Block, UNet, make_field, time_features
 
 FIELDS = {  # shape, hidden, channels
     "points": ((2,), (16, 16), ()),
@@ -56,6 +58,32 @@ def test_time_and_every_value_are_seen_and_every_parameter_learns(name):
     assert (field(x, t) - field(x, t + 0.01)).abs().max() > 1e-4
     field(x, t).square().sum().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in field.parameters())
+    for layer in field.modules():  # each map of a block is scaled and shifted by time: no row of these weights is dead
+        if isinstance(layer, Block):
+            assert (layer.time.weight.grad != 0).any(1).all() and (layer.time.bias.grad != 0).all()
+
+
+@pytest.mark.parametrize("hidden", [(), (12,), (12, 5)])
+def test_dense_layers_stand_at_the_bottom_of_a_unet_if_they_have_units(hidden):
+    field = make_field((1, 6, 6), hidden, (8, 4))
+    linear = [layer for layer in field.dense or () if isinstance(layer, torch.nn.Linear)]
+    size = 4 * 3 * 3  # the last maps, at half the sides
+    assert (field.dense is None) == (hidden == ())
+    sizes = [size, *hidden, size] if hidden else []
+    assert [(layer.in_features, layer.out_features) for layer in linear] == list(itertools.pairwise(sizes))
+
+
+def test_scales_and_shifts_of_a_block_start_from_the_norm_itself():
+    torch.manual_seed(0)
+    block = Block(4, 6)
+    x, time = torch.randn(2, 4, 3, 3), torch.randn(2, 6)
+    normal = block.norm(block.first(x))
+    for part, change in (("scale", lambda h: h * 1.5), ("shift", lambda h: h + 0.5)):
+        block.time.weight.data.zero_()
+        block.time.bias.data.zero_()
+        torch.testing.assert_close(block(x, time), x + block.second(normal))
+        block.time.bias.data[slice(0, 4) if part == "scale" else slice(4, 8)] = 0.5
+        torch.testing.assert_close(block(x, time), x + block.second(change(normal)))
 
 
 def test_waves_of_time_tell_near_times_apart():

@@ -266,6 +266,20 @@ def test_bad_input_is_named():
     for t in (torch.zeros(3).double(), torch.tensor([0, 1]), 0.5):
         with pytest.raises(ValueError, match="^t must"):
             model.velocity(x, t)
+    for t, got in ((torch.tensor([0.5, 1.5]), "0.5 ... 1.5"), (torch.tensor([-1.0, 0.0]), "-1 ... 0")):
+        with pytest.raises(ValueError, match=rf"^t must be in \[0, 1\], got {got}"):
+            model.velocity(x, t.double())
+    assert model.velocity(x, torch.tensor([0.0, 1.0]).double()).shape == x.shape
+    for call in (
+        lambda: model.velocity(x.float(), torch.zeros(2)),
+        lambda: model.divergence(x.float(), torch.zeros(2)),
+    ):
+        with pytest.raises(
+            ValueError, match="^x_t must be torch.float64, as the model's parameters are, got torch.float32"
+        ):
+            call()
+    with pytest.raises(ValueError, match="^x must be torch.float64"):
+        model.log_density(x.float())
     for arguments, name in [((0,), "n"), ((2, 0), "steps"), ((2, 3, "midpoint"), "method")]:
         with pytest.raises(ValueError, match=f"^{name} must"):
             model.sample(*arguments)

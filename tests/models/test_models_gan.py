@@ -62,6 +62,26 @@ def test_all_pixels_are_made_and_seen():
     assert (seen != 0).all()
 
 
+@pytest.mark.parametrize("z", [torch.randn(5, 4), torch.randn(3), torch.randn(2, 5, 3), torch.ones(5, 3).long(), [0.0]])
+def test_what_is_no_batch_of_noise_is_refused(z):
+    with pytest.raises(ValueError, match=r"^z must be a float tensor of shape \((n|\.\.\.), 3\), got "):
+        Generator((1, 2, 2), latent=3)(z)
+
+
+def test_both_players_refuse_another_type_than_their_parameters_but_for_what_autocast_casts():
+    generator, discriminator = Generator((1, 2, 2), latent=3, hidden=(8,)), Discriminator((1, 2, 2), hidden=(8,))
+    for call, name in ((lambda x: generator(x.flatten(1)[:, :3]), "z"), (discriminator, "x")):
+        for dtype in (torch.float64, torch.bfloat16):
+            with pytest.raises(
+                ValueError, match=f"^{name} must be torch.float32, as the model's parameters are, got {dtype}"
+            ):
+                call(torch.rand(5, 1, 2, 2).to(dtype))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert len(call(torch.rand(5, 1, 2, 2).bfloat16())) == 5
+            with pytest.raises(ValueError, match=f"^{name} must be torch.float32"):  # which it does not cast
+                call(torch.rand(5, 1, 2, 2).double())
+
+
 @pytest.mark.parametrize("n", [0, -3, 2.5, None])
 def test_sample_refuses_bad_counts(n):
     with pytest.raises(ValueError, match=f"n must be a whole number of at least 1, got {n}"):

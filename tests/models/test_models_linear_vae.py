@@ -266,3 +266,15 @@ def test_what_is_no_batch_is_refused(method, x, got):
 def test_bad_sizes_and_bad_data_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_parameters_out_of_all_bounds_leave_every_number_finite():
+    torch.manual_seed(0)
+    model, x = LinearGaussianVAE((3,), 2), torch.randn(5, 3)
+    for log_std, log_var in ((-200.0, -200.0), (200.0, 200.0)):
+        model.log_std.data.fill_(log_std)
+        model.log_var.data.fill_(log_var)
+        for numbers in (model.log_weights(x, 3), model.elbo(x), model.decode(torch.zeros(2, 2)).log_prob(x[:2])):
+            assert numbers.isfinite().all()
+        (slope,) = torch.autograd.grad(model.elbo(x).sum(), model.log_var)
+        assert slope.isfinite().all() and ((slope < 0) == (log_var > 0)).all()  # back into the bounds

@@ -91,7 +91,7 @@ def test_masks_are_never_written_into_the_weights():
     model.sample(1)
     for layer, before in zip(model.layers, weights, strict=True):
         assert torch.equal(layer.weight, before) and (layer.weight != 0).all()
-    hidden_from = ~model.mask_0.repeat_interleave(model.pixels.n_features, 1)
+    hidden_from = model.mask_0.repeat_interleave(model.pixels.n_features, 1) == 0
     assert (model.layers[0].weight.grad[hidden_from] == 0).all()
 
 

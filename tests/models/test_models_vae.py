@@ -330,8 +330,76 @@ def test_bad_numbers_of_samples_are_refused(samples):
         (lambda: VAE((1, 2, 3), distribution=palette(4)), "distribution must be a family of float images"),
         (lambda: VAE((1, 2, 3), hidden=(0,)), "hidden must be a tuple of whole numbers above 0"),
         (lambda: VAE((1, 2, 3), latent=4).decode(torch.zeros(2, 3)), r"shape \(\.\.\., 4\), got .* \(2, 3\)"),
+        (
+            lambda: VAE((1, 2, 3), latent=4).decode(torch.zeros(2, 4).double()),
+            "z must be torch.float32, .* got torch.float64",
+        ),
     ],
 )
 def test_bad_sizes_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# Log-variances out of all bounds
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_training_finds_its_way_on_data_of_size_255(seed):
+    torch.manual_seed(seed)
+    x = 255 * torch.rand(64, 1, 8, 8)
+    model = VAE((1, 8, 8), 16, distribution=gaussian())
+    optimizer, losses = torch.optim.Adam(model.parameters(), 1e-3), []
+    for _ in range(60):
+        losses.append(-model.elbo(x).mean())
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert torch.stack(losses).isfinite().all() and all(p.grad.isfinite().all() for p in model.parameters())
+    assert losses[-1] < 1e-6 * losses[0] and losses[-1] < 1e7
+
+
+@pytest.mark.parametrize("family", [categorical(5), gaussian()], ids=["categorical", "gaussian"])
+def test_a_rate_of_one_gives_a_bad_loss_and_not_none(family):
+    torch.manual_seed(0)
+    x = torch.randint(5, (32, 1, 4, 4)) / 4
+    model = VAE((1, 4, 4), 8, (64, 64), family)
+    optimizer = torch.optim.Adam(model.parameters(), 1.0)
+    for _ in range(40):
+        loss = -model.elbo(x).mean()
+        assert loss.isfinite()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert model.log_prob(x, 3).isfinite().all()
+
+
+@pytest.mark.parametrize("log_var", [-20.0, -33.0, -89.0, -300.0])
+def test_log_prob_of_a_narrow_posterior_is_that_of_double_precision(log_var, monkeypatch):
+    """From the noise that was drawn: (z - mu) / sigma has lost it where sigma vanishes beside mu."""
+    torch.manual_seed(0)
+    model = VAE((1, 2, 3), 4, (8,))
+    fill(model.encoder[-1], 3 * model.encoder[-1].weight, torch.tensor([3.0] * 4 + [log_var] * 4))
+    x, eps = torch.randint(2, (5, 1, 2, 3)).float(), torch.randn(3, 5, 4)
+    monkeypatch.setattr(torch, "randn", lambda *shape, dtype, device: eps.to(dtype))
+    single, double = model.log_prob(x, 3), model.double().log_prob(x.double(), 3)
+    torch.testing.assert_close(single.double(), double, rtol=0, atol=1e-3)
+    mu, bounded = model.encode(x.double())
+    # by hand, with the noise in place of (z - mu) / sigma
+    log_q = Normal(0.0, 1.0).log_prob(eps.double()) - 0.5 * bounded
+    z = mu + (0.5 * bounded).exp() * eps.double()
+    log_w = model.decode(z).log_prob(x.double()).flatten(2).sum(2) + (Normal(0.0, 1.0).log_prob(z) - log_q).sum(-1)
+    torch.testing.assert_close(double, log_w.logsumexp(0) - math.log(3))
+
+
+def test_log_variances_are_left_alone_within_bounds_and_lead_back_from_beyond():
+    model = VAE((1, 2, 3), 3, (8,))
+    x = torch.ones(2, 1, 2, 3)
+    raw = model.encoder(model.pixels.encode(x))[:, 3:]
+    assert torch.equal(model.encode(x)[1], raw)
+    fill(model.encoder[-1], 0 * model.encoder[-1].weight, torch.tensor([0.0, 0.0, 0.0, -1e9, 9.5, 1e9]))
+    log_var = model.encode(x)[1]
+    assert torch.equal(log_var[0], torch.tensor([-60.0, 9.5, 10.0]))
+    kl_to_prior(torch.zeros(2, 3), log_var).sum().backward()
+    slope = model.encoder[-1].bias.grad[3:] / 2
+    torch.testing.assert_close(slope, 0.5 * (log_var[0].exp() - 1))  # down from above, up from below: never 0
