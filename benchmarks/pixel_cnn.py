@@ -7,7 +7,8 @@
 layer of the horizontal stack. Stored for each seed: the gap, that is the mean of log p(x) - log q(x) over 2,000 new
 pictures in nats, its standard error, and how many of 500 sampled pictures are different.
 
-*Redrawing.* A small Gated PixelCNN of digits, 500 steps, with and without redrawn training pictures; nats an image.
+*Redrawing.* A small PixelCNN and a small Gated PixelCNN of digits, 500 steps, with and without redrawn training
+pictures; nats an image.
 
 Everything is float32 on the CPU, so that a processor with bfloat16 takes the same steps. Writes
 results/pixel_cnn_cpu.json after every row, so that a run that is interrupted goes on where it was.
@@ -85,12 +86,12 @@ def run_version(version: str, seed: int) -> dict[str, float]:
     return {"gap": mean, "error": error, "distinct": len(samples.unique(dim=0))}
 
 
-def run_digits(redrawn: bool, seed: int) -> dict[str, float]:
-    """Train a small Gated PixelCNN on digits; nats an image of its last step."""
+def run_digits(name: str, redrawn: bool, seed: int) -> dict[str, float]:
+    """Train a small network on digits; nats an image of its last step."""
     digits = data.digits()
     runtime.seed_everything(seed)
     family = discretized_logistic_mixture(digits.levels, 5)
-    model, steps = models.GatedPixelCNN(digits.shape, channels=24, layers=4, distribution=family), 500
+    model, steps = getattr(models, name)(digits.shape, channels=24, layers=4, distribution=family), 500
     optimizer = torch.optim.AdamW(model.parameters(), 0.003, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for i, x in enumerate(data.batches(digits.train, 25, steps=steps)):
@@ -107,12 +108,12 @@ def main() -> None:
     path = RESULTS / f"{NAME}.json"
     stored = json.loads(path.read_text()) if path.exists() and not options.again else {}
     jobs = {("versions", version): lambda seed, v=version: run_version(v, seed) for version in VERSIONS}
-    jobs |= {
-        ("digits", name): lambda seed, on=on: run_digits(on, seed) for name, on in (("redrawn", True), ("plain", False))
-    }
+    for model in ("GatedPixelCNN", "PixelCNN"):
+        for how in ("redrawn", "plain"):
+            jobs["digits", f"{model}, {how}"] = lambda seed, m=model, h=how: run_digits(m, h == "redrawn", seed)
     for (part, name), job in jobs.items():
         if name in stored.get(part, {}):
-            print(f"{name:<14}stored already; --again repeats it")
+            print(f"{name:<24}stored already; --again repeats it")
             continue
         runs = [job(seed) for seed in range(options.seeds)]
         stored.setdefault(part, {})[name] = runs
