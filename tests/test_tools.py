@@ -154,7 +154,7 @@ def test_nothing_of_the_users_settings_gets_into_outputs(tmp_path, monkeypatch):
 
 def test_a_terminal_that_lacks_a_letter_ends_no_tool():
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
-    command = [sys.executable, "-c", "import runner\nprint('· …')"]
+    command = [sys.executable, "-c", r"import runner; print('\xb7 \u2026')"]
     done = subprocess.run(command, cwd=runner.ROOT / "tools", env=env, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "? ?\n"), done.stderr
 
