@@ -178,11 +178,11 @@ def _form(conv: nn.Module, x: Tensor, y, K: int, k: int) -> str | None:  # noqa:
         return "no gradient reaches the weights: .data, detach() and no_grad() cut it off"
     again = conv(x)
     scale = float(y.detach().abs().max())
-    if float((again - y).abs().max()) > 1e-5 * scale:
+    if float((again - y).detach().abs().max()) > 1e-5 * scale:
         return "two calls with the same image give different results"
     other = torch.randn_like(x)
     bend = conv(x + other) - y - conv(other) + conv(torch.zeros_like(x))
-    if float(bend.abs().max()) > 1e-4 * scale:
+    if float(bend.detach().abs().max()) > 1e-4 * scale:
         return "a convolution is linear: ReLU and normalisation belong to the network around it"
     return None
 

@@ -10,7 +10,7 @@ from course_utils.plots.comparisons import dots
 from course_utils.plots.curves import band, curves, training
 from course_utils.plots.fields import atlas, codes, matrix, plane, planes
 from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, two_stacks
-from course_utils.plots.networks import encoder_decoder, families, gan_step, gated_unit, lstm_step
+from course_utils.plots.networks import encoder_decoder, families, gan_step, gated_layer, gated_unit, lstm_step
 from course_utils.plots.samples import images, samples, tile
 from course_utils.plots.style import COLOURS, CYCLE, LABELS, show_source
 
@@ -26,6 +26,7 @@ __all__ = [
     "encoder_decoder",
     "families",
     "gan_step",
+    "gated_layer",
     "gated_unit",
     "images",
     "kernel",

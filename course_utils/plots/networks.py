@@ -40,6 +40,46 @@ def gated_unit(title: str = "") -> None:
     )
 
 
+def gated_layer(title: str = "") -> None:
+    """One layer of the Gated PixelCNN: both stacks, what passes from one to the other, and the residual connection."""
+    figure, ax = _board(3.7)
+    top, low = 2.75, 0.85
+    v, h = _box(ax, 0.75, top, "vertical", w=1.15), _box(ax, 0.75, low, "horizontal", w=1.25)
+    up = _box(ax, 2.55, top, "rows above", BLUE, w=1.4)
+    left = _box(ax, 2.55, low, "left of it", BLUE, w=1.4)
+    across = _box(ax, 4.25, (top + low) / 2, "1 × 1", BLUE, w=0.9, h=0.6)
+    plus, residual = _circle(ax, 4.25, low, "+"), _circle(ax, 7.2, low, "+")
+    gate_v = _box(ax, 5.4, top, "gate", ORANGE, w=0.9)
+    gate_h = _box(ax, 5.25, low, "gate", ORANGE, w=0.8)
+    out = _box(ax, 6.3, low, "1 × 1", BLUE, w=0.75)
+    new_v, new_h = _box(ax, 8.3, top, "vertical", w=1.15), _box(ax, 8.3, low, "horizontal", w=1.25)
+    for start, end in (
+        (v.right, up.left),
+        (up.right, gate_v.left),
+        (gate_v.right, new_v.left),
+        (h.right, left.left),
+        (left.right, plus.left),
+        (plus.right, gate_h.left),
+        (gate_h.right, out.left),
+        (out.right, residual.left),
+        (residual.right, new_h.left),
+        ((across.x, top), across.top),
+        (across.bottom, plus.top),
+    ):
+        _arrow(ax, start, end)
+    below = 0.2  # the residual connection runs under everything
+    ax.plot([h.x, h.x, residual.x], [h.bottom[1], below, below], color=INK, linewidth=1.8)
+    _arrow(ax, (residual.x, below), residual.bottom)
+    _finish(
+        figure,
+        ax,
+        title,
+        "A diagram of one gated layer. The vertical stack passes a convolution over the rows above and a gate. Its "
+        "convolution also goes through a 1 by 1 convolution and is added to that of the horizontal stack, which looks "
+        "to the left; the sum passes a gate and a 1 by 1 convolution and is added to the horizontal stack.",
+    )
+
+
 def lstm_step(title: str = "") -> None:
     """One step of the Row LSTM, from row i - 1 to row i: gates o, f, i, g, then the cell c and the state h."""
     figure, ax = _board(4.3)

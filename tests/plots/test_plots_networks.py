@@ -67,6 +67,18 @@ def test_a_gated_unit_multiplies_what_by_how_much(notebook):
     assert "tanh" in alt and "sigmoid" in alt
 
 
+def test_in_a_gated_layer_the_vertical_stack_tells_the_horizontal_one_and_hears_nothing(notebook):
+    (figure, alt) = drawn(notebook, plots.gated_layer, "title")
+    (ax,) = figure.axes
+    words = sorted(text.get_text() for text in ax.texts)
+    assert words == sorted(["vertical", "horizontal"] * 2 + ["rows above", "left of it"] + ["gate", "1 × 1", "+"] * 2)
+    found = [ends(arrow) for arrow in ax.patches if isinstance(arrow, FancyArrowPatch)]
+    middle = (max(y for (_, y), _ in found) + min(y for _, (_, y) in found)) / 2
+    assert sum(start[1] > middle + 1e-6 and end[1] <= middle + 0.5 for start, end in found) >= 1  # downwards
+    assert not [1 for start, end in found if start[1] < middle - 0.5 < middle + 0.5 < end[1]]  # never upwards
+    assert len(found) == 12 and "added to the horizontal stack" in alt
+
+
 def test_the_lstm_step_joins_gates_and_states_as_its_equations_do(notebook):
     (figure, _) = drawn(notebook, plots.lstm_step, "title")
     convs = "input-to-state\n$K_{is} * x_i$, masked", "state-to-state\n$K_{ss} * h_{i-1}$"

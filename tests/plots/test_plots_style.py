@@ -39,6 +39,7 @@ FIGURES = {
     "two_stacks": lambda t: plots.two_stacks(7, 7, 3, 3, t),
     "planes": lambda t: plots.planes({name: torch.zeros(3, 2) for name in ("data", "vae", "gan")}, t),
     "gated_unit": plots.gated_unit,
+    "gated_layer": plots.gated_layer,
     "lstm_step": plots.lstm_step,
     "autoencoder": lambda t: plots.encoder_decoder(None, t),
     "denoising": lambda t: plots.encoder_decoder("input", t),
