@@ -1,4 +1,4 @@
-"""The verdicts of 12_face_to_face: one for each claim of 00_start_here, and no number that nobody has measured.
+"""The verdicts of 12_face_to_face: one for each question of 00_start_here, and no number that nobody has measured.
 
 A verdict may quote the course, `03_pixel_cnn.ipynb`, and its evidence, `evidence/07_vae.ipynb`.
 """
@@ -11,7 +11,7 @@ import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 CLAIMS, VERDICTS = "00_start_here.ipynb", "12_face_to_face.ipynb"
-KINDS = {"held", "held partly", "did not hold"}
+KINDS = {"yes", "partly", "no"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+\.ipynb)(?:#[^)]*)?\)")
 NUMBER = re.compile(r"(?<![\w.,])\d+(?:,\d{3})*(?:\.\d+)?(?![\w])")
 
@@ -58,7 +58,7 @@ def quoted(text):
 
 
 def claims():
-    return table_below(CLAIMS, "### Claims on trial")
+    return table_below(CLAIMS, "### Questions on trial")
 
 
 def verdicts():
