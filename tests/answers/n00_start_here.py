@@ -48,8 +48,6 @@ RIGHT = {
         " for p in p_second_given_first.flip(0)])], -1))((torch.rand(n, generator=generator) < p_first).long())",
         "(lambda k: torch.stack([k // 2, k % 2], 1))(torch.multinomial((torch.tensor([[1 - p_first], [p_first]]) * "
         "torch.stack([1 - p_second_given_first, p_second_given_first], 1)).flatten(), n, True, generator=generator))",
-        "(lambda x1: torch.stack([x1, torch.distributions.Bernoulli(p_second_given_first[x1]).sample().long()], 1))"
-        "(torch.distributions.Bernoulli(p_first).sample((n,)).long())",  # without the generator
         "torch.tensor([(lambda a: [a, int(torch.rand(1, generator=generator) < p_second_given_first[a])])"
         "(int(torch.rand(1, generator=generator) < p_first)) for _ in range(n)])",
     ],
@@ -140,6 +138,11 @@ WRONG = {
         ),
     ],
     "sample_two_pixels": [
+        (
+            "(lambda x1: torch.stack([x1, torch.distributions.Bernoulli(p_second_given_first[x1]).sample().long()], 1))"
+            "(torch.distributions.Bernoulli(p_first).sample((n,)).long())",
+            "give torch.rand the generator",
+        ),
         (PAIR.format(X2.replace("[x1]", "[1 - x1]"), X1), "the wrong entry"),
         (
             f"(lambda u: torch.stack([u < p_first, u < p_second_given_first[(u < p_first).long()]], 1).long())({U})",
