@@ -1,0 +1,17 @@
+"""How answers are judged: on inputs that nobody has touched before."""
+
+import torch
+
+from course_utils.exercises.judge import judge
+
+
+def test_an_answer_that_writes_into_its_input_is_compared_on_untouched_ones(capsys):
+    judge(lambda x: x.add_(1), lambda x: x + 1, [(torch.zeros(2),), (torch.ones(3),)], [], "moral")
+    assert capsys.readouterr().out.startswith("correct")
+
+
+def test_what_one_answer_wrote_does_not_reach_the_wrong_ones(capsys):
+    # Compared on zeros the answer is the usual mistake; had it turned them into ones, it would be none.
+    wrong = [(lambda x: 2 * x, "twice")]
+    judge(lambda x: x.mul_(2), lambda x: x + 1, [(torch.full((2,), 3.0),)], wrong, "moral")
+    assert "twice" in capsys.readouterr().out
