@@ -148,14 +148,15 @@ def suspicious(answer: Callable) -> None:
     g = torch.Generator().manual_seed(0)
     train, held_out, others = (torch.randn(n, 1, 3, 3, generator=g) for n in (30, 24, 10))
     copies = train[:10] + 0.01 * torch.randn(10, 1, 3, 3, generator=g)
-    row = torch.arange(1.0, 102.0).view(101, 1, 1, 1)  # at 1 ... 101 from zero
-    points = torch.tensor([0.3, 1.5, 2.5, 50.0]).view(4, 1, 1, 1)
-    tie = torch.tensor([2.0, 1.0, 5.0, -2.0]).view(4, 1, 1, 1)  # *below* the limit
-    zero = torch.zeros(1, 1, 1, 1)
+    # Pictures of one pixel, steps of 1/128 so that all lie in [0, 1] and ties stay exact.
+    row = torch.arange(1.0, 102.0).view(101, 1, 1, 1) / 128  # at 1 ... 101 steps from zero
+    points = torch.tensor([0.3, 1.5, 2.5, 50.0]).view(4, 1, 1, 1) / 128
+    zero, half = torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1, 1), 0.5)
+    tie = half + torch.tensor([2.0, 1.0, 5.0, -2.0]).view(4, 1, 1, 1) / 128  # *below* the limit
     cases = [
         (torch.cat([copies, others]), train, held_out),
         (points, zero, row),
-        (tie, zero, torch.full((1, 1, 1, 1), 2.0)),
+        (tie, half, half + 2 / 128),
     ]
     judge(answer, below(nearest, limit), cases, wrong, "A test for copies must first catch a copier.")
 
