@@ -12,7 +12,6 @@ CONVOLUTIONS = (("A", 1, 4, 5), ("B", 4, 3, 3), ("A", 2, 3, 3), ("B", 3, 2, 5), 
 HEIGHT, WIDTH = 9, 10
 INNER = (4, 5), (3, 4)  # pixels from which no kernel reaches the border
 CORNERS = (0, 0), (0, WIDTH - 1), (HEIGHT - 1, 0), (HEIGHT - 1, WIDTH - 1)
-EMPTY = nn.Module.__init__, nn.Conv2d.__init__  # of a class in which nothing is written yet
 NOTHING = 1e-6  # of the largest derivative: what rounding may leave of a zero
 
 
@@ -104,7 +103,7 @@ def build_masked_conv(answer: Callable) -> None:
     """
 
     def hint() -> str | None:
-        if unanswered(answer) or (isinstance(answer, type) and answer.__init__ in EMPTY):
+        if unanswered(answer) or (isinstance(answer, type) and _has_no_init(answer)):
             return None
         if isinstance(answer, nn.Module):
             return "hand over the class itself, not a convolution made with it"
@@ -145,6 +144,11 @@ def build_masked_conv(answer: Callable) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         report(hint, "Only the pixels before it, and whatever the optimiser does it stays so.", raised)
+
+
+def _has_no_init(answer: type) -> bool:
+    """Whether the class has no __init__ of its own but torch's; not compared with that, which tools may wrap."""
+    return next(c for c in answer.__mro__ if "__init__" in vars(c)).__module__.startswith("torch.")
 
 
 def _outputs(conv: nn.Module, x: Tensor, k: int):
