@@ -15,3 +15,12 @@ def test_what_one_answer_wrote_does_not_reach_the_wrong_ones(capsys):
     wrong = [(lambda x: 2 * x, "twice")]
     judge(lambda x: x.mul_(2), lambda x: x + 1, [(torch.full((2,), 3.0),)], wrong, "moral")
     assert "twice" in capsys.readouterr().out
+
+
+def test_an_error_of_many_lines_is_told_in_one(capsys):
+    def answer(x):
+        raise RuntimeError("the first line\nthe second line")
+
+    judge(answer, lambda x: x, [(torch.zeros(2),)], [], "moral")
+    out = capsys.readouterr().out
+    assert "the first line" in out and "the second line" not in out and out.count("\n") == 1
