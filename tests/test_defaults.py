@@ -36,14 +36,13 @@ def make():
         "batches": list(data.batches(zoo.train, 20, generator=seeded())),
     }
     for shape in (data.ring(), data.grid(), data.spiral(), data.two_moons()):
-        points = shape.sample(9, seeded())
-        made[repr(shape)] = shape.centres, points, shape.log_prob(points)
+        made[repr(shape)] = shape.centres, shape.log_prob(shape.centres)
     mesh = data.mesh((1, 5, 5))
     x = mesh.sample(7, seeded())
     made["mesh"] = x, mesh.log_prob(x), mesh.conditional_probs(x)
     made["mesh table"] = data.mesh((1, 2, 2), [0.5] * 16).sample(3, seeded())
     torch.manual_seed(0)  # the global generator of the CPU
-    made["global"] = data.ring().sample(3), data.mesh().sample(3), data.redraw_digits(digits.train[:3])
+    made["global"] = data.mesh().sample(3), data.redraw_digits(digits.train[:3])
     return made, mesh.entropy()
 """
 
@@ -65,6 +64,14 @@ def other_defaults(device="meta"):
     finally:
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)
+
+
+def test_points_of_the_plane_have_the_default_type_as_a_networks_weights_do():
+    with other_defaults(device="cpu"):
+        assert data.ring().sample(3).dtype == torch.float64
+    with other_defaults():
+        assert data.ring().sample(3).device.type == "cpu"
+    assert data.ring().sample(3).dtype == torch.float32
 
 
 def test_data_is_float32_on_the_cpu_whatever_torchs_defaults_are(tmp_path):

@@ -44,11 +44,14 @@ class GaussianMixture2D:
         return f"GaussianMixture2D({len(self.centres)} centres, std={self.std:g})"
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """Draw n points, float32 (n, 2), on the generator's device (without one: the CPU and torch's global seed)."""
+        """Draw n points (n, 2) on the generator's device (without one: the CPU and torch's global seed).
+
+        Their type is torch's default one, as that of a network's weights is: a double-precision experiment stays one.
+        """
         n = _check.whole("n", n, least=0)
         device = generator.device if generator is not None else "cpu"
         k = torch.randint(len(self.centres), (n,), generator=generator, device=device)
-        noise = torch.randn(n, 2, generator=generator, device=device, dtype=torch.float32)
+        noise = torch.randn(n, 2, generator=generator, device=device)
         return self.centres.to(device)[k] + self.std * noise
 
     def log_prob(self, x: Tensor) -> Tensor:

@@ -52,27 +52,31 @@ class Derived(nn.Module):
     """Mixin for a module with buffers that follow from its arguments, such as masks: they are made, never loaded.
 
     ``to``, ``half``, ``to_empty`` and their siblings all go through ``_apply``, which may leave uninitialised memory
-    where a mask was, or too few digits where a schedule was. After it, and after ``load_state_dict``, they are made
-    anew. So they need not be in checkpoints; those of earlier versions, which hold them, are still loaded.
+    where a mask was, or too few digits where a schedule was. After it they have the values from before, a mask that
+    somebody has changed included; where there were none (``meta``), and after ``load_state_dict``, they are made anew.
+    So they need not be in checkpoints; those of earlier versions, which hold them, are still loaded.
     """
 
     def derived(self) -> dict[str, Tensor]:
         """Each such buffer by its name, in the type that it should have; ``derive`` takes it to its device."""
         raise NotImplementedError
 
-    def derive(self) -> None:
-        """Make the buffers. To be called once at the end of the constructor."""
+    def derive(self, before: dict[str, Tensor] | None = None) -> None:
+        """Make the buffers, or keep the values that they had before. Called once at the end of the constructor."""
         if not self._load_state_dict_post_hooks:
             self.register_load_state_dict_post_hook(_derive)  # after the children: their device may have changed, too
         device = next(self.parameters()).device
         with torch.device("cpu"):  # whatever the default device is, which need not hold any values
             buffers = self.derived()
         for name, values in buffers.items():
-            self.register_buffer(name, values.to(device), persistent=False)
+            old = (before or {}).get(name)
+            kept = values if old is None or old.is_meta or old.shape != values.shape else old
+            self.register_buffer(name, kept.to(device, values.dtype), persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Derived":
+        before = {name: self._buffers[name] for name in self._non_persistent_buffers_set}
         super()._apply(fn, recurse)
-        self.derive()
+        self.derive(before)
         return self
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:

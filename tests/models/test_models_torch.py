@@ -348,3 +348,10 @@ def test_many_pictures_are_drawn_in_portions_and_are_the_same_pictures(name, mon
         assert len(portions.flatten(1).unique(dim=0)) == len(whole.flatten(1).unique(dim=0))
     elif not name.startswith("VAE with"):  # normal noise is drawn in blocks, which a portion cuts
         torch.testing.assert_close(portions, whole, rtol=1e-4, atol=1e-4)
+
+
+def test_a_mask_that_somebody_has_changed_stays_so_when_the_model_moves():
+    model = MADE((1, 3, 3), hidden=(5,))
+    model.mask_direct[0, 1] = 1
+    for moved in (model.cpu(), model.double(), model.float(), copy.deepcopy(model).to("cpu")):
+        assert moved.mask_direct[0, 1] == 1
