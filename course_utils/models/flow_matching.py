@@ -144,7 +144,6 @@ class FlowMatching(DensityModel):
             ValueError: x is not finite or not (B, *shape), steps is not a positive whole number, or no such method.
         """
         gaussian().check(x, self.shape)
-        need_type("x", x, self, wider=True)
         steps, method = _check.whole("steps", steps), _need_method(method)
         x = self._scale(x)
 
