@@ -317,11 +317,13 @@ def test_a_model_with_broken_weights_draws_no_picture(name):
         samples(model, 2)
 
 
-def test_a_generator_with_broken_weights_draws_no_picture():
+def test_a_generator_with_broken_weights_hides_nothing():
     model = made("Generator")
     model.net[0].bias.data[0] = math.nan
-    with pytest.raises(ValueError, match="finite parameters to be sampled, got NaN or infinity in net.0.bias"):
-        model.sample(2)
+    assert model.sample(2).isnan().any()  # a training that has run away can be looked at
+
+
+def test_finite_weights_that_overflow_are_no_pictures_either():
     model = VAE(SHAPE, 3, (8,))
     for parameter in model.decoder.parameters():
         parameter.data.fill_(3e38)
