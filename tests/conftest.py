@@ -14,7 +14,8 @@ _clean = clean_environment(_home.name)
 for _name in set(os.environ) - set(_clean):
     del os.environ[_name]
 os.environ.update(_clean)
-for _name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # of the make that called pytest: a make within a test is none of its parts
+# Where make called pytest, a make within a test is none of its parts.
+for _name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(_name, None)
 
 # Jupyter talks to its kernels over tcp on 127.0.0.1. A container without a network may have no loopback device either,
