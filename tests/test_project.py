@@ -309,6 +309,71 @@ def test_what_is_not_compared_is_checked(path):
     assert not waiting, f"never checked: {waiting}"
 
 
+# In Parts I and II nothing is chosen on test pictures; where they are looked at, a comment says that it is once.
+CHOOSERS = re.compile(r"(^|\.|_)(min|max|argmin|argmax|topk|sort|sorted|batches|fit|train)$")
+READS_TEST = re.compile(r"\.test\b|\[.test.\]")
+
+
+def choices_on_test(sources: list[str]) -> list[str]:
+    """Calls that choose or train on test pictures, or on a name that was computed from them; asserts choose nothing."""
+    tainted, found = set(), []
+
+    def mentions(node):
+        names = {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+        return bool(READS_TEST.search(ast.unparse(node)) or names & tainted)
+
+    def visit(node):
+        if isinstance(node, ast.Assert):
+            return
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {child.id for t in targets for child in ast.walk(t) if isinstance(child, ast.Name)}
+            visit(node.value)
+            keep = isinstance(node, ast.AugAssign) and names & tainted
+            (tainted.update if keep or mentions(node.value) else tainted.difference_update)(names)
+            return
+        if isinstance(node, ast.Call) and CHOOSERS.search(ast.unparse(node.func)):
+            parts = [*node.args, *(word.value for word in node.keywords), node.func]
+            if any(mentions(part) for part in parts):
+                found.append(ast.unparse(node))
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    for source in sources:
+        visit(ast.parse(re.sub(r"^%.*$", "", source, flags=re.M)))
+    return found
+
+
+PARTS_1_AND_2 = [path for path in NOTEBOOKS if re.match(r"0[0-7]_", path.name)]
+
+
+@pytest.mark.parametrize("path", PARTS_1_AND_2, ids=lambda path: runner.name_of(path).removesuffix(".ipynb"))
+def test_nothing_is_chosen_on_test_pictures(path):
+    sources = [cell.source for cell in code_cells(path)]
+    assert choices_on_test(sources) == []
+    lines = [line.strip() for source in sources for line in source.split("\n") if READS_TEST.search(line)]
+    assert [line for line in lines if not re.search(r"#.*\bonce\b|^assert\b", line)] == [], (
+        "say in a comment why test pictures are looked at here, and that it is once"
+    )
+    assert len(lines) <= 3, "looked at more than once"
+
+
+@pytest.mark.parametrize(
+    "source, chosen",
+    [
+        ("best = min(models, key=lambda m: loss(m, digits.test))", True),
+        ("scores = [loss(m, digits.test) for m in models]\nbest = models[torch.stack(scores).argmin()]", True),
+        ("both = torch.cat([digits.train, digits.test])\nfor x in data.batches(both, 32):\n    pass", True),
+        ("held = digits.test\nfit(net, held)", True),
+        ("best = min(models, key=lambda m: loss(m, digits.valid))\nprint(loss(best, digits.test))", False),
+        ("held = digits.test\nheld = digits.valid\nmin(held)", False),
+        ("assert (a - net(digits.test)).abs().max() < 1e-3", False),
+    ],
+)
+def test_it_is_seen_whether_something_is_chosen_on_test_pictures(source, chosen):
+    assert bool(choices_on_test([source])) is chosen
+
+
 @notebooks
 def test_code_cells_are_short_and_the_first_only_imports(path):
     cells = code_cells(path)
