@@ -10,7 +10,15 @@ from course_utils.plots.comparisons import dots
 from course_utils.plots.curves import band, curves, training
 from course_utils.plots.fields import atlas, codes, matrix, plane, planes
 from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, two_stacks
-from course_utils.plots.networks import encoder_decoder, families, gan_step, gated_layer, gated_unit, lstm_step
+from course_utils.plots.networks import (
+    encoder_decoder,
+    families,
+    gan_step,
+    gated_layer,
+    gated_unit,
+    lstm_step,
+    two_noises,
+)
 from course_utils.plots.samples import images, samples, tile
 from course_utils.plots.style import COLOURS, CYCLE, LABELS, show_source
 
@@ -41,5 +49,6 @@ __all__ = [
     "show_source",
     "tile",
     "training",
+    "two_noises",
     "two_stacks",
 ]

@@ -170,6 +170,31 @@ def encoder_decoder(noise: str | None = None, title: str = "") -> None:
     )
 
 
+def two_noises(title: str = "") -> None:
+    """Two autoencoders one below the other: noise added to the input, and noise added to the code."""
+    figure, ax = _board(4.05)
+    for y, place in ((3.0, "input"), (0.85, "code")):
+        x, x_hat = _box(ax, 0.6, y, "$x$", w=0.8), _box(ax, 8.4, y, "$\\hat{x}$", w=0.8)
+        at = {"input": 1.65, "code": 5.2}[place]
+        plus = _circle(ax, at, y, "+")
+        noise = _box(ax, at, y + 0.78, "noise $\\varepsilon$", GREY, w=1.1, h=0.42)
+        encoder = _funnel(ax, {"input": 3.1, "code": 2.2}[place], y, "encoder", narrow="right")
+        code = _box(ax, {"input": 4.95, "code": 3.95}[place], y, "code $z$", ORANGE, w=1.1)
+        decoder = _funnel(ax, 6.8, y, "decoder", narrow="left")
+        chain = [x, plus, encoder, code, decoder] if place == "input" else [x, encoder, code, plus, decoder]
+        for box, following in zip(chain, [*chain[1:], x_hat], strict=True):
+            _arrow(ax, box.right, following.left)
+        _arrow(ax, noise.bottom, plus.top)
+        ax.text(4.5, y - 0.72, f"noise in the {place}", ha="center", va="center", color=INK, fontweight="bold")
+    _finish(
+        figure,
+        ax,
+        title,
+        "A diagram of two rows. In the first, noise is added to x before the encoder; in the second it is added to the "
+        "code, between encoder and decoder",
+    )
+
+
 def gan_step(player: str = "discriminator", title: str = "") -> None:
     """One step of the game, and whose gradient flows where: coloured arrows run backwards, what is frozen is grey.
 

@@ -104,6 +104,20 @@ def test_noise_enters_nowhere_at_the_input_or_at_the_code(notebook):
     assert edges(figure) == tail | into | {(z, "decoder")} and "KL" in alt
 
 
+def test_noise_is_added_before_the_encoder_in_one_row_and_behind_it_in_the_other(notebook):
+    plots.two_noises("title")
+    ((figure, alt),) = notebook
+    (ax,) = figure.axes
+    middles = [(text.get_position(), text.get_text()) for text in ax.texts]
+    upper, lower = ([word for (_, y), word in sorted(middles) if abs(y - height) < 1e-6] for height in (3.0, 0.85))
+    assert upper == ["$x$", "+", "encoder", "code $z$", "decoder", "$\\hat{x}$"]
+    assert lower == ["$x$", "encoder", "code $z$", "+", "decoder", "$\\hat{x}$"]
+    found = [ends(arrow) for arrow in ax.patches if isinstance(arrow, FancyArrowPatch)]
+    assert len(found) == 12 and sum(abs(a[0] - b[0]) < 1e-6 and a[1] > b[1] for a, b in found) == 2
+    assert all(a[0] < b[0] for a, b in found if abs(a[1] - b[1]) < 1e-6)
+    assert "before the encoder" in alt and "added to the code" in alt
+
+
 def test_a_funnel_narrows_towards_the_code(notebook):
     (figure, _) = drawn(notebook, plots.encoder_decoder)
     for name, side in (("encoder", 1), ("decoder", -1)):

@@ -47,6 +47,7 @@ FIGURES = {
     "discriminator": lambda t: plots.gan_step("discriminator", t),
     "generator": lambda t: plots.gan_step("generator", t),
     "families": plots.families,
+    "two noises": plots.two_noises,
 }
 
 
