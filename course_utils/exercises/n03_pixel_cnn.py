@@ -151,6 +151,10 @@ def mixes_images(answer: Callable) -> None:
             lambda model, x: any(isinstance(module, nn.BatchNorm2d) for module in model.modules()),
             "in evaluation batch norm uses stored statistics, and other layers mix images too: ask for a derivative",
         ),
+        (
+            lambda model, x: model.training,
+            "most models in training mode mix nothing, batch norm is the exception: ask for a derivative",
+        ),
         (by_value, "dropout changes the value from call to call without mixing images: ask for a derivative"),
     ]
     with torch.random.fork_rng(devices=[]):

@@ -78,6 +78,7 @@ WRONG = {
             "bool(torch.autograd.grad(model.eval().log_prob(x.requires_grad_())[0], x)[0][1:].abs().sum() > 0)",
             "leave the model in the mode it is in",
         ),
+        ("model.training", "most models in training mode mix nothing"),
         ("not torch.allclose(model.log_prob(x)[0], model.log_prob(x[:1])[0])", "dropout changes"),
     ],
 }
