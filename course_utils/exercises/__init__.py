@@ -22,6 +22,7 @@ from course_utils.exercises.n03_network import build_pixel_cnn
 from course_utils.exercises.n03_pixel_cnn import causal_mask, mixes_images, rightmost, shift_down
 from course_utils.exercises.n04_colour import grey_log_prob, log_bin, log_p_in_cell, to_tokens
 from course_utils.exercises.n05_autoencoder import code_size, denoising_loss, pca_error, phase_between
+from course_utils.exercises.n05_network import build_autoencoder
 from course_utils.exercises.n06_elbo_and_kl import code_and_price, gaussian_kl, kl_of_two, minus_bound
 from course_utils.exercises.n07_network import build_vae
 from course_utils.exercises.n07_vae import active_units, effective_beta, find_the_bug_vae, free_bits
@@ -61,6 +62,7 @@ __all__ = [
     "denoising_loss",
     "pca_error",
     "phase_between",
+    "build_autoencoder",
     "code_and_price",
     "gaussian_kl",
     "kl_of_two",
