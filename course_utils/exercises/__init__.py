@@ -23,7 +23,8 @@ from course_utils.exercises.n03_pixel_cnn import causal_mask, mixes_images, righ
 from course_utils.exercises.n04_colour import grey_log_prob, log_bin, log_p_in_cell, to_tokens
 from course_utils.exercises.n05_autoencoder import code_size, denoising_loss, pca_error, phase_between
 from course_utils.exercises.n05_network import build_autoencoder
-from course_utils.exercises.n06_elbo_and_kl import code_and_price, gaussian_kl, kl_of_two, minus_bound
+from course_utils.exercises.n06_elbo_and_kl import code_and_kl, gaussian_kl, kl_of_two, minus_bound
+from course_utils.exercises.n06_estimate import build_elbo
 from course_utils.exercises.n07_network import build_vae
 from course_utils.exercises.n07_vae import active_units, effective_beta, find_the_bug_vae, free_bits
 from course_utils.exercises.n08_gan import detached_loss, generator_loss, smoothed_rest, suspicious
@@ -63,7 +64,8 @@ __all__ = [
     "pca_error",
     "phase_between",
     "build_autoencoder",
-    "code_and_price",
+    "code_and_kl",
+    "build_elbo",
     "gaussian_kl",
     "kl_of_two",
     "minus_bound",

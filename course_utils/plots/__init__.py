@@ -6,6 +6,7 @@ Each figure is one call, which makes and shows it; a function that is given axes
 arrows). ``plots.curves`` and ``plots.samples`` are the functions, not the files of these names.
 """
 
+from course_utils.plots.bounds import elbo_and_gap, guesses
 from course_utils.plots.comparisons import dots
 from course_utils.plots.curves import band, curves, training
 from course_utils.plots.fields import atlas, codes, matrix, plane, planes
@@ -31,11 +32,13 @@ __all__ = [
     "codes",
     "curves",
     "dots",
+    "elbo_and_gap",
     "encoder_decoder",
     "families",
     "gan_step",
     "gated_layer",
     "gated_unit",
+    "guesses",
     "images",
     "kernel",
     "lstm_step",

@@ -4,7 +4,7 @@ ARGUMENTS = {
     "gaussian_kl": "mu, log_var",
     "kl_of_two": "m1, s1, m2, s2",
     "minus_bound": "losses",
-    "code_and_price": "m, s, eps",
+    "code_and_kl": "m, s, eps",
 }
 RIGHT = {
     "gaussian_kl": [
@@ -26,7 +26,7 @@ RIGHT = {
         "losses.amin(0) - (losses.amin(0) - losses).exp().mean(0).log()",
         "-(losses.neg() - math.log(len(losses))).logsumexp(0)",
     ],
-    "code_and_price": [
+    "code_and_kl": [
         "(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1))",
         "(torch.distributions.Normal(m, s.exp()).icdf(torch.special.ndtr(eps)),"
         " models.vae.kl_to_prior(m, 2 * s).sum(1))",
@@ -36,7 +36,7 @@ RIGHT = {
 WRONG = {
     "gaussian_kl": [
         ("0.5 * (log_var.exp() - 1 - log_var + mu**2)", "one number for each latent"),
-        ("0.5 * (log_var.exp() - 1 - log_var + mu**2).mean(-1)", "divide the price"),
+        ("0.5 * (log_var.exp() - 1 - log_var + mu**2).mean(-1)", "divide the KL"),
         ("0.5 * (log_var.exp() - 1 - log_var + mu**2).sum()", "one number for all codes"),
         ("0.5 * (log_var.exp() - 1 - log_var + mu**2).sum(0)", "sums over the codes"),
         ("0.5 * (1 + log_var - log_var.exp() - mu**2).sum(-1)", "the sign is turned"),
@@ -44,7 +44,7 @@ WRONG = {
         ("0.5 * ((2 * log_var).exp() - 1 - 2 * log_var + mu**2).sum(-1)", "of the variance already"),
         ("0.5 * ((0.5 * log_var).exp() - 1 - 0.5 * log_var + mu**2).sum(-1)", "the standard deviation for the"),
         ("0.5 * (log_var.exp() - 1 - log_var + mu).sum(-1)", "the mean is squared"),
-        ("0.5 * (log_var.exp() - 1 - log_var).sum(-1)", "the spring is missing"),
+        ("0.5 * (log_var.exp() - 1 - log_var).sum(-1)", "the mean's part is missing"),
         ("0.5 * (log_var.exp() - 1 - log_var - mu**2).sum(-1)", "the sign of mu**2"),
         ("0.5 * (log_var.exp() - log_var + mu**2).sum(-1)", "the 1 is missing"),
         ("0.5 * (log_var.exp() - 1 + log_var + mu**2).sum(-1)", "the sign of log_var"),
@@ -52,11 +52,11 @@ WRONG = {
     ],
     "kl_of_two": [
         ("0.5 * ((s2 - s1).exp() + (m1 - m2) ** 2 / s1.exp() - 1 - s2 + s1)", "exchanged"),
-        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 - 1 - s1 + s2)", "widths of the second"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 - 1 - s1 + s2)", "standard deviations of the second"),
         ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s1.exp() - 1 - s1 + s2)", "the first variance"),
         ("0.5 * ((s2 - s1).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "upside down"),
-        ("0.5 * (s1.exp() + m1**2 - 1 - s1)", "that is the box"),
-        ("0.5 * ((s1 - s2).exp() + m1**2 / s2.exp() - 1 - s1 + s2)", "m2 is not used"),
+        ("0.5 * (s1.exp() + m1**2 - 1 - s1)", "from the prior"),
+        ("0.5 * ((s1 - s2).exp() + m1**2 / s2.exp() - 1 - s1 + s2)", "the second mean is not used"),
         ("(s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2", "the half is missing"),
         ("-0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "never negative"),
         ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - s1 + s2)", "the 1 is missing"),
@@ -79,25 +79,25 @@ WRONG = {
         ("-(-losses).logsumexp(0) - math.log(len(losses))", "the sign of log K"),
         ("(-losses).logsumexp(0) - math.log(len(losses))", "the bound itself"),
         ("losses.mean(0)", "minus the ELBO"),
-        ("losses.min(0).values", "only the best draw"),
-        ("losses.max(0).values", "the worst draw"),
+        ("losses.min(0).values", "only the best code"),
+        ("losses.max(0).values", "only the worst code"),
         ("-torch.log(torch.exp(-losses).mean(0))", "torch.logsumexp do it"),
         ("math.log(losses.shape[1]) - (-losses).logsumexp(1)", "the first axis"),
         ("(math.log(len(losses)) - (-losses).logsumexp(0)).mean()", "one number for all pictures"),
     ],
-    "code_and_price": [
-        ("(m + (2 * s).exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1))", "the draw has changed"),
-        ("(m + s.exp() * eps, 0.5 * (s.exp() - 1 - s + m**2).sum(-1))", "still takes s for a log-variance"),
+    "code_and_kl": [
+        ("(m + (2 * s).exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1))", "the code has changed"),
+        ("(m + s.exp() * eps, 0.5 * (s.exp() - 1 - s + m**2).sum(-1))", "still takes log_std for"),
         ("(m + (s / 2).exp() * eps, 0.5 * (s.exp() - 1 - s + m**2).sum(-1))", "the other meaning"),
         ("(m + (s / 2).exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1))", "disagree the other way"),
-        ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - s + m**2).sum(-1))", "its logarithm is 2 s"),
+        ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - s + m**2).sum(-1))", "its logarithm is 2 log_std"),
         ("(m + s.exp() * eps, 0.5 * (s.exp() - 1 - 2 * s + m**2).sum(-1))", "the variance itself"),
         ("(m + s.exp() * eps, 0.5 * ((s / 2).exp() - 1 - s / 2 + m**2).sum(-1))", "multiplies by 2"),
         ("(m + s.exp() * eps, 0.5 * (1 + 2 * s - (2 * s).exp() - m**2).sum(-1))", "never negative"),
         ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2))", "sum over the latents"),
         ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).mean(-1))", "a mean over the latents"),
         ("0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1)", "the code belongs"),
-        ("m + s.exp() * eps", "the price belongs"),
+        ("m + s.exp() * eps", "the KL belongs"),
         ("(0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).sum(-1), m + s.exp() * eps)", "the code comes first"),
     ],
 }
