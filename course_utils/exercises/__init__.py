@@ -16,6 +16,7 @@ from course_utils.exercises.n00_start_here import (
     sample_two_pixels,
 )
 from course_utils.exercises.n01_chain_rule import bits_per_dim, made_masks, masked_linear, mean_nll
+from course_utils.exercises.n01_network import build_made
 from course_utils.exercises.n02_pixel_rnn import completion_nats, lstm_step, merge, skew, state_to_state
 from course_utils.exercises.n03_convolution import build_masked_conv
 from course_utils.exercises.n03_network import build_pixel_cnn
@@ -44,6 +45,7 @@ __all__ = [
     "made_masks",
     "masked_linear",
     "mean_nll",
+    "build_made",
     "completion_nats",
     "lstm_step",
     "merge",

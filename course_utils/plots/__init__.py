@@ -18,6 +18,7 @@ from course_utils.plots.networks import (
     gated_layer,
     gated_unit,
     lstm_step,
+    masked_network,
     two_noises,
 )
 from course_utils.plots.samples import images, samples, tile
@@ -42,6 +43,7 @@ __all__ = [
     "images",
     "kernel",
     "lstm_step",
+    "masked_network",
     "masks",
     "matrix",
     "plane",

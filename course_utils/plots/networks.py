@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon
 
+from course_utils import _check
 from course_utils.plots.style import COLOURS, WIDTH, sentence, show, wrap_title
 
 INK, GREY = "#222222", COLOURS["baseline"]
@@ -297,6 +298,49 @@ def families(title: str = "") -> None:
         "GAN: noise and real images go in; a generator and a discriminator are learned, a sample is one "
         "pass of z through the generator",
     )
+
+
+def masked_network(degrees, pixels: int, prediction: int, title: str = "") -> None:
+    """MADE with one hidden layer: who may see whom, and in blue all that leads to one prediction.
+
+    Args:
+        degrees: of the hidden units, (K,): a unit of degree m sees the first m pixels, and only predictions of later
+            pixels use it.
+        pixels: how many there are, D.
+        prediction: the pixel whose prediction is coloured, from 1 to D.
+
+    Raises:
+        ValueError: there are no units, a degree is not from 1 to D - 1, or the prediction is not from 1 to D.
+    """
+    pixels, degrees = _check.whole("pixels", pixels, least=2), [int(m) for m in degrees]
+    if not degrees or min(degrees) < 1 or max(degrees) >= pixels:
+        raise ValueError(f"degrees must be one or more numbers from 1 to {pixels - 1}, got {degrees}")
+    if not 1 <= _check.whole("prediction", prediction) <= pixels:
+        raise ValueError(f"prediction must be from 1 to {pixels}, got {prediction}")
+    high = 0.68 * max(pixels, len(degrees))
+    figure, ax = _board(high + 0.45)
+
+    def column(x, texts):
+        return [_circle(ax, x, high * (1 - (i + 0.5) / len(texts)), text) for i, text in enumerate(texts)]
+
+    inputs = column(1.6, [f"$x_{j}$" for j in range(1, pixels + 1)])
+    units, outputs = column(4.2, [str(m) for m in degrees]), column(6.8, [f"{i}" for i in range(1, pixels + 1)])
+    for m, unit in zip(degrees, units, strict=True):
+        used = m < prediction
+        lines = [(box, unit, used) for box in inputs[:m]] + [
+            (unit, box, used and i == prediction) for i, box in enumerate(outputs, 1) if i > m
+        ]
+        for a, b, blue in lines:
+            style = {"color": BLUE, "linewidth": 2.2, "zorder": 0.5} if blue else {"color": PALE, "zorder": 0}
+            ax.plot([a.x, b.x], [a.y, b.y], **style)
+    for i, box in enumerate(outputs, 1):
+        given = r"\mid " + ", ".join(f"x_{j}" for j in range(1, i)) if i > 1 else ""
+        ax.text(box.x + 0.35, box.y, f"$p(x_{i}{given})$", va="center", fontsize=13)
+    for x, text in ((1.6, "pixels"), (4.2, "hidden units, by degree"), (6.8, "predictions")):
+        ax.text(x, high + 0.2, text, ha="center", va="center", color=INK, fontweight="bold")
+    seen = [j for j in range(1, pixels + 1) if any(j <= m < prediction for m in degrees)]
+    said = f"Paths lead to prediction {prediction} from pixels {', '.join(map(str, seen)) or 'none'}"
+    _finish(figure, ax, title, f"{pixels} pixels, hidden units of degrees {', '.join(map(str, degrees))}", said)
 
 
 # ---- boxes and arrows ------------------------------------------------------------------------------------------------

@@ -211,3 +211,41 @@ def test_players_and_noise_go_by_their_names():
         plots.gan_step("critic")
     with pytest.raises(ValueError, match='noise must be None, "input" or "code", got \'output\''):
         plots.encoder_decoder("output")
+
+
+# ---- MADE's connections ----------------------------------------------------------------------------------------------
+
+
+def connections(figure):
+    """The lines as (from, to), named by the circles at their ends, and whether a line is coloured."""
+    (ax,) = figure.axes
+    circles = {(round(c.center[0], 6), round(c.center[1], 6)): c for c in ax.patches if isinstance(c, Circle)}
+    columns = sorted({x for x, _ in circles})
+    found = {}
+    for line in ax.lines:
+        places = []
+        for point in line.get_xydata():
+            x, y = (round(float(value), 6) for value in point)
+            inside = sorted((other for column, other in circles if column == x), reverse=True)
+            places.append((columns.index(x), inside.index(y) + 1))
+        found[tuple(places)] = to_hex(line.get_color()).upper() == plots.COLOURS["autoregressive"].upper()
+    return found
+
+
+def test_masked_network_draws_the_allowed_connections_and_colours_the_paths_to_one_prediction(notebook):
+    degrees = [1, 3, 2]
+    figure, alt = drawn(notebook, plots.masked_network, degrees, 4, 3, "A title")
+    assert alt.endswith("Paths lead to prediction 3 from pixels 1, 2.")
+    found = connections(figure)
+    into = {((0, j), (1, k)) for k, m in enumerate(degrees, 1) for j in range(1, m + 1)}
+    out = {((1, k), (2, i)) for k, m in enumerate(degrees, 1) for i in range(m + 1, 5)}
+    assert set(found) == into | out
+    used = {(1, 1), (1, 3)}  # the units of degrees 1 and 2
+    coloured = {(a, b) for a, b in found if b in used or (a in used and b == (2, 3))}
+    assert {line for line, blue in found.items() if blue} == coloured
+
+
+@pytest.mark.parametrize("arguments", [([], 4, 1), ([0], 4, 1), ([4], 4, 1), ([1], 4, 0), ([1], 4, 5), ([1], 1, 1)])
+def test_masked_network_refuses_what_is_no_network(arguments):
+    with pytest.raises(ValueError, match="must be"):
+        plots.masked_network(*arguments)

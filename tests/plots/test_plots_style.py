@@ -40,6 +40,7 @@ FIGURES = {
     "planes": lambda t: plots.planes({name: torch.zeros(3, 2) for name in ("data", "vae", "gan")}, t),
     "gated_unit": plots.gated_unit,
     "gated_layer": plots.gated_layer,
+    "masked_network": lambda t: plots.masked_network([1, 2], 3, 3, t),
     "lstm_step": plots.lstm_step,
     "autoencoder": lambda t: plots.encoder_decoder(None, t),
     "denoising": lambda t: plots.encoder_decoder("input", t),
