@@ -31,7 +31,8 @@ def plane(
         ax.imshow(density.numpy(), extent=[-limit, limit] * 2, origin="lower", cmap="Greys", vmin=0, vmax=darkest)
     x, y = points.detach().cpu().T
     ax.plot(x, y, ".", markersize=2, color=colour, alpha=0.6)
-    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    far = 1 if limit < 2 else int(limit / 2)
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[-far, 0, far], yticks=[-far, 0, far])
     ax.set_title(title, fontsize=12)
 
 
@@ -131,7 +132,9 @@ def planes(panels: Mapping[str, Tensor], title: str = "", *, limit: float = 1.6)
     for name, points in panels.items():
         if not isinstance(points, Tensor) or points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"panels[{name!r}] must have shape (N, 2), got {_check.describe(points)}")
-    figure, axes = plt.subplots(1, len(panels), figsize=(min(WIDTH, 3.4 * len(panels)), 3.6), squeeze=False)
+    width = min(WIDTH, 3.4 * len(panels))
+    height = width / len(panels) + 0.7  # square panels, and room above them for both titles
+    figure, axes = plt.subplots(1, len(panels), figsize=(width, height), squeeze=False)
     for ax, (name, points) in zip(axes[0], panels.items(), strict=True):
         plane(ax, points, FAMILIES.get(name, name), COLOURS.get(name, COLOURS["data"]), limit=limit)
     figure.suptitle(wrap_title(title, figure.get_figwidth()), x=0.01, ha="left")
