@@ -18,6 +18,7 @@ from course_utils.exercises.n00_start_here import (
 from course_utils.exercises.n01_chain_rule import bits_per_dim, made_masks, masked_linear, mean_nll
 from course_utils.exercises.n01_network import build_made
 from course_utils.exercises.n02_pixel_rnn import completion_nats, lstm_step, merge, skew, state_to_state
+from course_utils.exercises.n02_row_lstm import build_row_lstm_layer
 from course_utils.exercises.n03_convolution import build_masked_conv
 from course_utils.exercises.n03_network import build_pixel_cnn
 from course_utils.exercises.n03_pixel_cnn import causal_mask, mixes_images, rightmost, shift_down
@@ -46,6 +47,7 @@ __all__ = [
     "masked_linear",
     "mean_nll",
     "build_made",
+    "build_row_lstm_layer",
     "completion_nats",
     "lstm_step",
     "merge",

@@ -174,17 +174,17 @@ def state_to_state(answer: Callable) -> None:
 def completion_nats(answer: Callable) -> None:
     """Exercise 02.5: nats of each completion, -sum of log p over the unknown pixels, shape (B,)."""
     each = (1, 2, 3)
-    given = "those are the *given* pixels: nobody had to draw them"
+    given = "those are the *given* pixels: they were not sampled and cost nothing"
     unit = "a mean has another unit: log-probabilities add up over pixels"
     wrong = [
         (lambda log_probs, known: -(log_probs * known).mean(each), f"two things: {given}; and {unit}"),
         (lambda log_probs, known: -(log_probs * known).sum(each), given),
         (lambda log_probs, known: -(log_probs * ~known).mean(each), f"{unit}, and this one counts the given pixels"),
         (lambda log_probs, known: -log_probs[:, ~known].mean(1), f"nats per unknown pixel: {unit}"),
-        (lambda log_probs, known: -log_probs.sum(each), "that is the price of the whole picture"),
-        (lambda log_probs, known: (log_probs * ~known).sum(each), "the sign: a price is not negative"),
+        (lambda log_probs, known: -log_probs.sum(each), "that is the cost of the whole picture"),
+        (lambda log_probs, known: (log_probs * ~known).sum(each), "the sign: a cost is not negative"),
         (lambda log_probs, known: -(log_probs * ~known).sum(), "one number for all; one for each picture is asked for"),
-        (lambda log_probs, known: -(log_probs * ~known).sum(each).mean(), "one price for each picture, not their mean"),
+        (lambda log_probs, known: -(log_probs * ~known).sum(each).mean(), "one cost for each picture, not their mean"),
         (lambda log_probs, known: -(log_probs * ~known), "one number a pixel: add them up for each picture"),
     ]
     g = torch.Generator().manual_seed(0)
@@ -192,5 +192,5 @@ def completion_nats(answer: Callable) -> None:
     cases = [(-3 * torch.rand(s, generator=g), torch.rand(s[1:], generator=g) < 0.4) for s in shapes]
     raised = [("Subtraction, the `-` operator, with", "a bool mask is turned round by ~known")]
     right = lambda log_probs, known: -(log_probs * ~known).sum(each)  # noqa: E731
-    moral = "Given pixels are free, and prices add up: so completions of equal beginnings can be compared."
+    moral = "Given pixels are free, and costs add up: so completions of equal beginnings can be compared."
     judge(answer, right, cases, wrong, moral, raised)

@@ -10,7 +10,7 @@ from course_utils.plots.bounds import elbo_and_gap, guesses
 from course_utils.plots.comparisons import dots
 from course_utils.plots.curves import band, curves, training
 from course_utils.plots.fields import atlas, codes, matrix, plane, planes
-from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, two_stacks
+from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, skewed, two_stacks
 from course_utils.plots.networks import (
     encoder_decoder,
     families,
@@ -52,6 +52,7 @@ __all__ = [
     "receptive_fields",
     "samples",
     "show_source",
+    "skewed",
     "tile",
     "training",
     "two_noises",

@@ -219,6 +219,48 @@ def two_stacks(height: int, width: int, row: int, column: int, title: str = "") 
     )
 
 
+def skewed(height: int, width: int, row: int, column: int, title: str = "") -> None:
+    """A map and the same skewed: a pixel, the two neighbours that its state follows from, and their diagonal.
+
+    Args:
+        height, width: of the map; its pixels are counted 1, 2, 3, … in the order of reading.
+        row, column: the pixel, with a neighbour above and one to the left.
+
+    Raises:
+        ValueError: a size is no whole number above 0, or the pixel is not on the map or has no such neighbours.
+    """
+    shape = _check.whole("height", height), _check.whole("width", width)
+    row, column = _pixel(shape, row, column)
+    if not row or not column:
+        raise ValueError(f"row, column must be a pixel with a neighbour above and to the left, got {row}, {column}")
+    sizes = {"width_ratios": (width, width + height - 1), "figsize": (WIDTH, 0.72 * height + 1.2)}
+    figure, axes = plt.subplots(1, 2, **sizes)
+    figure.get_layout_engine().set(wspace=0.12)
+    r = torch.arange(height)[:, None]
+    for ax, moves, name in zip(axes, (0, 1), ("the map", "skewed: each diagonal is a column"), strict=True):
+        s = torch.arange(width + moves * (height - 1)) - moves * r  # the map's column at each place
+        on_map, diagonal = (s >= 0) & (s < width), r + s == row + column - 1
+        near = ((r == row) & (s == column - 1)) | ((r == row - 1) & (s == column))
+        _grid(ax, _paint(on_map.shape, (~on_map, "#F2F2F2"), (on_map & diagonal, "#CFE3F1"), (near, SEEN)))
+        _frame(ax, row, column + moves * row)
+        for (i, j), inside in _entries(on_map):
+            number = i * width + s[i, j].item() + 1 if inside else 0
+            colour = "white" if near[i, j] else "black" if inside else "#8A8A8A"
+            ax.text(j, i, str(number), ha="center", va="center", fontsize=14, color=colour)
+        ax.set_title(name, fontsize=12)
+    _heading(figure, title)
+    number = row * width + column + 1
+    show(
+        figure,
+        sentence(
+            title,
+            f"A map of {height} × {width} pixels with the numbers 1 to {height * width}, and the same skewed, where "
+            f"row r begins r columns further right. Pixel {number}, its left neighbour {number - 1} and its upper one "
+            f"{number - width} are marked: skewed, both neighbours stand in the column before the pixel",
+        ),
+    )
+
+
 # ---- grids -----------------------------------------------------------------------------------------------------------
 
 

@@ -82,20 +82,20 @@ def gated_layer(title: str = "") -> None:
 
 
 def lstm_step(title: str = "") -> None:
-    """One step of the Row LSTM, from row i - 1 to row i: gates o, f, i, g, then the cell c and the state h."""
+    """One step of the Row LSTM, from row r - 1 to row r: gates o, f, i, g, then the cell c and the state h."""
     figure, ax = _board(4.3)
-    x, h = _box(ax, 0.75, 3.1, "$x_i$", w=0.9), _box(ax, 0.75, 1.3, "$h_{i-1}$", w=0.9)
-    into = _box(ax, 2.5, 3.1, "input-to-state\n$K_{is} * x_i$, masked", BLUE, w=1.95, h=0.95)
-    state = _box(ax, 2.5, 1.3, "state-to-state\n$K_{ss} * h_{i-1}$", BLUE, w=1.95, h=0.95)
+    x, h = _box(ax, 0.75, 3.1, "$x_r$", w=0.9), _box(ax, 0.75, 1.3, "$h_{r-1}$", w=0.9)
+    into = _box(ax, 2.5, 3.1, "input-to-state\n$K_{is} * x_r$, masked", BLUE, w=1.95, h=0.95)
+    state = _box(ax, 2.5, 1.3, "state-to-state\n$K_{ss} * h_{r-1}$", BLUE, w=1.95, h=0.95)
     plus = _circle(ax, 4.05, 2.2, "+")
     _arrow(ax, x.right, into.left)
     _arrow(ax, h.right, state.left)
     _arrow(ax, (into.x + 0.98, into.y), plus.towards((into.x + 0.98, into.y)))
     _arrow(ax, (state.x + 0.98, state.y), plus.towards((state.x + 0.98, state.y)))
-    new_h, new_c = _box(ax, 8.3, 3.55, "$h_i$", w=0.8), _box(ax, 8.3, 1.55, "$c_i$", w=0.8)
-    cell = _box(ax, 6.7, 1.55, "$f\\, c_{i-1} + i\\, g$", ORANGE, w=1.7, h=0.95)
-    out = _box(ax, 6.7, 3.55, "$o\\, \\tanh(c_i)$", ORANGE, w=1.7, h=0.7)
-    old = _box(ax, 6.7, 0.4, "$c_{i-1}$", w=0.9)
+    new_h, new_c = _box(ax, 8.3, 3.55, "$h_r$", w=0.8), _box(ax, 8.3, 1.55, "$c_r$", w=0.8)
+    cell = _box(ax, 6.7, 1.55, "$f\\, c_{r-1} + i\\, g$", ORANGE, w=1.7, h=0.95)
+    out = _box(ax, 6.7, 3.55, "$o\\, \\tanh(c_r)$", ORANGE, w=1.7, h=0.7)
+    old = _box(ax, 6.7, 0.4, "$c_{r-1}$", w=0.9)
     for height, text, goal in (
         (3.55, "$o$: σ", out.left),
         (2.5, "$f$: σ", (cell.x - 0.85, cell.y + 0.3)),
@@ -113,7 +113,7 @@ def lstm_step(title: str = "") -> None:
         figure,
         ax,
         title,
-        "A diagram of one step of the Row LSTM. Row i of the input passes a masked convolution, input-to-state, the "
+        "A diagram of one step of the Row LSTM. Row r of the input passes a masked convolution, input-to-state, the "
         "state of the row above another one, state-to-state; their sum makes the gates o, f, i by a sigmoid and g by "
         "tanh. The new cell is f times the old cell plus i times g; the new state is o times tanh of the new cell.",
     )

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from matplotlib.colors import to_rgb
 from matplotlib.patches import ConnectionPatch, Rectangle
 
-from course_utils import plots
+from course_utils import models, plots
 
 BLUE, ORANGE, SKY = (plots.COLOURS[k] for k in ("autoregressive", "wrong", "diffusion"))
 A = torch.tensor([[1, 1, 1], [1, 0, 0], [0, 0, 0]])
@@ -149,6 +149,30 @@ def test_the_two_stacks_share_the_earlier_pixels_among_them(notebook, row, colum
         (horizontal.transData, both.transData),
     ]
     assert f"sees the {row} rows above" in alt and f"sees the {column} pixels to the left" in alt
+
+
+def test_a_skewed_map_has_both_neighbours_in_the_column_before(notebook):
+    plots.skewed(3, 4, 1, 2, "title")
+    (figure, alt) = notebook[0]
+    plain, skewed = figure.axes
+    assert painted(plain, BLUE).nonzero().tolist() == [[0, 2], [1, 1]] and cells(plain) == [(1, 2)]
+    assert painted(skewed, BLUE).nonzero().tolist() == [[0, 2], [1, 2]] and cells(skewed) == [(1, 3)]
+    for ax in figure.axes:
+        near, here = painted(ax, BLUE).nonzero().tolist(), cells(ax)[0]
+        assert [numbers(ax)[r, s] for r, s in near] == ["3", "6"] and numbers(ax)[here] == "7"
+    written = torch.zeros(3, 6)
+    for place, text in numbers(skewed).items():
+        written[place] = float(text)
+    assert torch.equal(written, models.diagonal_bilstm.skew(torch.arange(1.0, 13.0).view(3, 4)))
+    assert "Pixel 7, its left neighbour 6 and its upper one 3" in alt
+
+
+def test_a_skewed_map_wants_a_pixel_with_both_neighbours():
+    for row, column in ((0, 2), (1, 0)):
+        with pytest.raises(ValueError, match="with a neighbour above and to the left"):
+            plots.skewed(3, 4, row, column)
+    with pytest.raises(ValueError, match="row, column must be a pixel of 3 x 4, got 3, 0"):
+        plots.skewed(3, 4, 3, 0)
 
 
 def test_two_stacks_refuse_a_pixel_beside_the_picture():

@@ -81,12 +81,12 @@ def test_in_a_gated_layer_the_vertical_stack_tells_the_horizontal_one_and_hears_
 
 def test_the_lstm_step_joins_gates_and_states_as_its_equations_do(notebook):
     (figure, _) = drawn(notebook, plots.lstm_step, "title")
-    convs = "input-to-state\n$K_{is} * x_i$, masked", "state-to-state\n$K_{ss} * h_{i-1}$"
+    convs = "input-to-state\n$K_{is} * x_r$, masked", "state-to-state\n$K_{ss} * h_{r-1}$"
     gates = o, f, i, g = "$o$: σ", "$f$: σ", "$i$: σ", "$g$: tanh"
-    cell, out = "$f\\, c_{i-1} + i\\, g$", "$o\\, \\tanh(c_i)$"
-    into = {("$x_i$", convs[0]), ("$h_{i-1}$", convs[1]), (convs[0], "+"), (convs[1], "+")}
-    through = {("+", gate) for gate in gates} | {(f, cell), (i, cell), (g, cell), (o, out), ("$c_{i-1}$", cell)}
-    assert edges(figure) == into | through | {(cell, out), (cell, "$c_i$"), (out, "$h_i$")}
+    cell, out = "$f\\, c_{r-1} + i\\, g$", "$o\\, \\tanh(c_r)$"
+    into = {("$x_r$", convs[0]), ("$h_{r-1}$", convs[1]), (convs[0], "+"), (convs[1], "+")}
+    through = {("+", gate) for gate in gates} | {(f, cell), (i, cell), (g, cell), (o, out), ("$c_{r-1}$", cell)}
+    assert edges(figure) == into | through | {(cell, out), (cell, "$c_r$"), (out, "$h_r$")}
 
 
 def test_noise_enters_nowhere_at_the_input_or_at_the_code(notebook):
