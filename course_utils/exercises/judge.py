@@ -55,7 +55,14 @@ def judge(
 
 def _inputs(right: Callable, case: tuple) -> str:
     names = inspect.signature(right).parameters
-    return ", ".join(f"{name} = {short(argument)}" for name, argument in zip(names, case, strict=True))
+    return ", ".join(f"{name} = {_given(argument)}" for name, argument in zip(names, case, strict=True))
+
+
+def _given(argument) -> str:
+    """An argument as the reader can type it, where it is small: then the result can be checked by hand."""
+    if isinstance(argument, Tensor) and 0 < argument.numel() <= 6:
+        return str((argument.double().round(decimals=4) if argument.is_floating_point() else argument).tolist())
+    return short(argument)
 
 
 def report(find_hint: Callable[[], str | None], moral: str, raised: Raised) -> None:
