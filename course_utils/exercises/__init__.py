@@ -22,6 +22,7 @@ from course_utils.exercises.n02_row_lstm import build_row_lstm_layer
 from course_utils.exercises.n03_convolution import build_masked_conv
 from course_utils.exercises.n03_network import build_pixel_cnn
 from course_utils.exercises.n03_pixel_cnn import causal_mask, mixes_images, rightmost, shift_down
+from course_utils.exercises.n04_attention import build_attention
 from course_utils.exercises.n04_colour import grey_log_prob, log_bin, log_p_in_cell, to_tokens
 from course_utils.exercises.n05_autoencoder import code_size, denoising_loss, pca_error, phase_between
 from course_utils.exercises.n05_network import build_autoencoder
@@ -59,6 +60,7 @@ __all__ = [
     "build_pixel_cnn",
     "rightmost",
     "shift_down",
+    "build_attention",
     "grey_log_prob",
     "log_bin",
     "log_p_in_cell",

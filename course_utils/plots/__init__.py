@@ -1,17 +1,19 @@
 """Figures of the course: one style, one colour a family, everywhere. Importing this package sets the style.
 
 Each figure is one call, which makes and shows it; a function that is given axes only draws on them. By kind:
-``samples`` (images), ``fields`` (points, densities, matrices, codes), ``curves`` (numbers over numbers),
-``comparisons`` (models side by side), ``mechanisms`` (masks, kernels, receptive fields) and ``networks`` (boxes and
-arrows). ``plots.curves`` and ``plots.samples`` are the functions, not the files of these names.
+``samples`` (images), ``colours`` (palettes), ``fields`` (points, densities, matrices, codes), ``curves`` (numbers over
+numbers), ``comparisons`` (models side by side), ``mechanisms`` (masks, kernels, receptive fields) and ``networks``
+(boxes and arrows). ``plots.curves`` and ``plots.samples`` are the functions, not the files of these names.
 """
 
 from course_utils.plots.bounds import elbo_and_gap, guesses
+from course_utils.plots.colours import swatches
 from course_utils.plots.comparisons import dots
 from course_utils.plots.curves import band, curves, training
 from course_utils.plots.fields import atlas, codes, matrix, plane, planes
 from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, skewed, two_stacks
 from course_utils.plots.networks import (
+    attention_step,
     encoder_decoder,
     families,
     gan_step,
@@ -29,6 +31,7 @@ __all__ = [
     "CYCLE",
     "LABELS",
     "atlas",
+    "attention_step",
     "band",
     "codes",
     "curves",
@@ -53,6 +56,7 @@ __all__ = [
     "samples",
     "show_source",
     "skewed",
+    "swatches",
     "tile",
     "training",
     "two_noises",

@@ -346,6 +346,32 @@ def masked_network(degrees, pixels: int, prediction: int, title: str = "") -> No
 # ---- boxes and arrows ------------------------------------------------------------------------------------------------
 
 
+def attention_step(title: str = "") -> None:
+    """Attention at the fourth of four positions: its query meets every key up to its own, the values are averaged."""
+    figure, ax = _board(3.5)
+    low, middle, top = 0.4, 1.65, 3.0
+    gather = _box(ax, 3.8, top, "softmax of query · keys / √d,   then the average of the values", BLUE, w=6.9)
+    new = _box(ax, 8.25, top, "new\nfeatures 4", w=1.3)
+    _arrow(ax, gather.right, new.left)
+    for i in range(1, 5):
+        x = 1.75 * i - 0.75
+        feature = _box(ax, x, low, f"features {i}", w=1.3, h=0.6)
+        pair = _box(ax, x, middle, f"key {i}\nvalue {i}", ORANGE, w=1.2, h=0.85)
+        _arrow(ax, feature.top, pair.bottom)
+        _arrow(ax, pair.top, (x, top - 0.35))
+    query = _box(ax, 7.75, middle, "query 4", GREEN, w=1.1, h=0.85)
+    _arrow(ax, (feature.right[0], low + 0.1), (query.x - 0.2, middle - 0.42))
+    _arrow(ax, (query.x - 0.2, middle + 0.42), (gather.right[0] - 0.25, top - 0.35))
+    _finish(
+        figure,
+        ax,
+        title,
+        "A diagram: four positions, whose features each give a key and a value. The fourth also gives "
+        "a query. The softmax of the query times each key, divided by the root of d, weighs the values; their average "
+        "makes the new features of the fourth.",
+    )
+
+
 @dataclass
 class Box:
     """Where something stands on the board, in inches: its centre, width and height."""

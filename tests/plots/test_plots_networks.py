@@ -180,6 +180,7 @@ def test_each_family_has_a_row_in_its_colour_from_what_goes_in_to_how_it_samples
     [
         plots.gated_unit,
         plots.lstm_step,
+        plots.attention_step,
         plots.families,
         plots.encoder_decoder,
         lambda: plots.encoder_decoder("input"),
@@ -249,3 +250,11 @@ def test_masked_network_draws_the_allowed_connections_and_colours_the_paths_to_o
 def test_masked_network_refuses_what_is_no_network(arguments):
     with pytest.raises(ValueError, match="must be"):
         plots.masked_network(*arguments)
+
+
+def test_attention_gathers_from_every_position_up_to_its_own_and_only_the_last_one_asks(notebook):
+    (figure, alt) = drawn(notebook, plots.attention_step, "title")
+    found = {(a.split("\n")[0].split(" of ")[0], b.split("\n")[0].split(" of ")[0]) for a, b, _ in arrows(figure)}
+    keys = {(f"features {i}", f"key {i}") for i in range(1, 5)} | {(f"key {i}", "softmax") for i in range(1, 5)}
+    assert found == keys | {("features 4", "query 4"), ("query 4", "softmax"), ("softmax", "new")}
+    assert "fourth also gives a query" in alt

@@ -43,6 +43,8 @@ FIGURES = {
     "gated_layer": plots.gated_layer,
     "masked_network": lambda t: plots.masked_network([1, 2], 3, 3, t),
     "lstm_step": plots.lstm_step,
+    "attention_step": plots.attention_step,
+    "swatches": lambda t: plots.swatches(torch.rand(4, 3), t, labels=["red", "green", "blue", "a mixture"]),
     "autoencoder": lambda t: plots.encoder_decoder(None, t),
     "denoising": lambda t: plots.encoder_decoder("input", t),
     "vae": lambda t: plots.encoder_decoder("code", t),
