@@ -25,6 +25,7 @@ from course_utils.plots.networks import (
 )
 from course_utils.plots.samples import images, samples, tile
 from course_utils.plots.style import COLOURS, CYCLE, LABELS, show_source
+from course_utils.plots.walks import walks
 
 __all__ = [
     "COLOURS",
@@ -61,4 +62,5 @@ __all__ = [
     "training",
     "two_noises",
     "two_stacks",
+    "walks",
 ]

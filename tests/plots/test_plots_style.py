@@ -52,6 +52,9 @@ FIGURES = {
     "generator": lambda t: plots.gan_step("generator", t),
     "families": plots.families,
     "two noises": plots.two_noises,
+    "walks": lambda t: plots.walks(
+        torch.rand(20, 2), torch.arange(20) / 20, {"from full to half": (torch.rand(5, 2), torch.rand(5, 1, 8, 8))}, t
+    ),
 }
 
 
