@@ -198,7 +198,7 @@ function render({ model, el }) {
   }
 
   const yours = make("div", "course-title", {}, "Your picture");
-  const title = make("div", "course-title", {}, "Completed by the model: nats of the drawn pixels");
+  const title = make("div", "course-title", {}, "Completed, and what it costs in nats");
   const left = make("div", "painter-left", {}, yours, canvas, box, buttons, spoken);
   mount(el, "course-painter", left, make("div", "painter-right", {}, title, results, status, alarm));
 

@@ -106,7 +106,7 @@ def picture(x: Tensor, known: Tensor, pictures: Tensor, nats: Tensor, palette: T
     ax = left.subplots()
     _draw(ax, given)
     _hatch(ax, ~known)
-    right.suptitle("Completed by the model: nats of the drawn pixels", fontsize=12)
+    right.suptitle("Completed, and what it costs in nats", fontsize=12)
     axes = right.subplots(rows, columns, squeeze=False).flatten()
     for ax, image, cost in zip(axes, completed, nats.tolist(), strict=False):
         _draw(ax, image)
