@@ -13,11 +13,13 @@ from course_utils.models import AutoEncoder
 def code_size(answer: Callable) -> None:
     """Exercise 05.1: the smallest linear code whose error, the sum of the discarded eigenvalues, is at most a limit."""
 
-    def first(enough: Callable) -> Callable:
-        """The smallest Z that is enough, by a function of eigenvalues, Z and limit; one more than D if none is."""
-        return lambda v, limit: next((Z for Z in range(len(v) + 1) if enough(v, Z, limit)), len(v) + 1)
-
     nothing = -1
+
+    def first(enough: Callable, none: int | None = None) -> Callable:
+        """The smallest Z that is enough, by a function of eigenvalues, Z and limit; if none is, ``none`` or D + 1."""
+        return lambda v, limit: next(
+            (Z for Z in range(len(v) + 1) if enough(v, Z, limit)), len(v) + 1 if none is None else none
+        )
 
     def given(eigenvalues: Tensor, limit: float):
         """The answer; ``nothing`` where a loop ends without one, so that it is not taken for an empty cell."""
@@ -27,6 +29,23 @@ def code_size(answer: Callable) -> None:
     right = first(lambda eigenvalues, Z, limit: eigenvalues[Z:].sum() <= limit)
     wrong = [
         (first(lambda v, Z, limit: v[:Z].sum() >= limit), "that adds up what the code *keeps*; the error is the rest"),
+        (
+            first(lambda v, Z, limit: v[:Z].sum() >= limit, nothing),
+            "that adds up what the code *keeps*; the error is the rest",
+        ),
+        (first(lambda v, Z, limit: v[:Z].sum() <= limit), "that adds up what the code *keeps*; the error is the rest"),
+        (
+            first(lambda v, Z, limit: v[:Z].sum() > limit, nothing),
+            "that adds up what the code *keeps*; the error is the rest",
+        ),
+        (
+            first(lambda v, Z, limit: v[Z + 1 :].sum() <= limit),
+            "with Z numbers the first Z eigenvalues are kept, v[0] to v[Z - 1]: v[Z] is left out, too",
+        ),
+        (
+            first(lambda v, Z, limit: Z > 0 and v[Z - 1 :].sum() <= limit, nothing),
+            "with Z numbers v[Z - 1] is kept: what is left out begins with v[Z]",
+        ),
         (first(lambda v, Z, limit: v[Z:].sum() < limit), "at most: an error equal to the limit is allowed"),
         (lambda v, limit: right(v, limit) + 1, "one too many: with Z numbers the first Z eigenvalues are kept"),
         (lambda v, limit: right(v, limit) - 1, "one too few: with Z numbers the first Z eigenvalues are kept"),
@@ -188,4 +207,5 @@ def phase_between(answer: Callable) -> None:
     ]
     a, b = torch.tensor([0.9, 0.1, 0.5, 0.3]), torch.tensor([0.2, 0.85, 0.25, 0.55])  # no result near 0, or 1
     moral = "The middle of 0.9 and 0.1 is a new moon, and their average a full one."
-    judge(answer, right, [(a, b, 0.3), (a, b, 0.5), (a, b, 1.0)], wrong, moral)
+    raised = [("ambiguous", "a and b are tensors of several phases: use % or torch.where in place of if")]
+    judge(answer, right, [(a, b, 0.3), (a, b, 0.5), (a, b, 1.0)], wrong, moral, raised)

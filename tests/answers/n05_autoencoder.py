@@ -37,6 +37,14 @@ RIGHT = {
 WRONG = {
     "code_size": [
         ("next(Z for Z in range(9) if eigenvalues[:Z].sum() >= limit or Z > len(eigenvalues))", "keeps"),
+        ("next((Z for Z in range(len(eigenvalues) + 1) if eigenvalues[:Z].sum() >= limit), None)", "keeps"),
+        ("next(Z for Z in range(9) if eigenvalues[:Z].sum() <= limit)", "keeps"),
+        ("next((Z for Z in range(len(eigenvalues) + 1) if eigenvalues[:Z].sum() > limit), None)", "keeps"),
+        ("next(Z for Z in range(9) if eigenvalues[Z + 1 :].sum() <= limit)", "v[Z] is left out, too"),
+        (
+            "next((Z for Z in range(1, len(eigenvalues) + 1) if eigenvalues[Z - 1 :].sum() <= limit), None)",
+            "begins with v[Z]",
+        ),
         ("next(Z for Z in range(9) if eigenvalues[Z:].sum() < limit or Z > len(eigenvalues))", "equal to the limit"),
         ("int((eigenvalues.flip(0).cumsum(0) > limit).sum()) + 1", "one too many"),
         ("int((eigenvalues.flip(0).cumsum(0) > limit).sum()) - 1", "one too few"),
@@ -80,6 +88,7 @@ WRONG = {
         ("(1 - t) * a + t * b", "the full moon"),
         ("((1 - t) * a + t * b) % 1", "the full moon"),
         ("a + t * ((b - a + 0.5) % 1 - 0.5)", "modulo 1"),
+        ("(a + t * (b - a if b - a < 0.5 else b - a - 1)) % 1", "in place of if"),
         ("(b - t * ((b - a + 0.5) % 1 - 0.5)) % 1", "at t = 0"),
         ("(a + t * ((b - a) % 1)) % 1", "always forwards"),
         ("(a + t * ((b - a + 0.5) % 1 - 0.5).abs()) % 1", "sign"),
