@@ -110,7 +110,7 @@ def masked_linear(answer: Callable) -> None:
             if to_weight is None:
                 return "the gradient reaches the bias, but not the weights: .data, detach() and copies cut it off"
             if (to_weight[mask == 0] != 0).any():
-                return "masked weights still receive a gradient"
+                return "masked weights still receive a gradient: multiply a copy of the weights by the mask"
         return ""
 
     shapes = "the mask has the weights' shape (outputs, inputs), not that of x or of layer(x)"
