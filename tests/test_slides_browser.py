@@ -18,7 +18,16 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(browser.chromium() is None, reason="there is no Chromium on this machine"),
 ]
-SECOND_EDITION = ("00_start_here", "01_chain_rule", "02_pixel_rnn", "03_pixel_cnn", "04_colour", "05_autoencoder", "07_vae")
+SECOND_EDITION = (
+    "00_start_here",
+    "01_chain_rule",
+    "02_pixel_rnn",
+    "03_pixel_cnn",
+    "04_colour",
+    "05_autoencoder",
+    "06_elbo_and_kl",
+    "07_vae",
+)
 RULE = "the first edition's text: it has no cell tagged check"
 
 
