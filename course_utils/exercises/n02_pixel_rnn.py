@@ -88,7 +88,8 @@ def lstm_step(answer: Callable) -> None:
     ]
     g = torch.Generator().manual_seed(0)
     cases = [(2 * torch.randn(4 * h, n, generator=g), torch.randn(h, n, generator=g)) for h, n in ((3, 5), (1, 2))]
-    raised = [("size of tensor", "gates (4h, N) fall into four parts along the *first* axis: gates.chunk(4)")]
+    parts = "gates (4h, N) fall into four parts along the *first* axis: gates.chunk(4)"
+    raised = [("size of tensor", parts), ("not enough values to unpack", parts)]
     judge(answer, right, cases, wrong, "Four gates, two sums: all there is to it.", raised)
 
 
@@ -155,6 +156,10 @@ def state_to_state(answer: Callable) -> None:
         (conv(gt), "now the left is hidden, and the pixel above: no tap need be"),
         (conv(lambda j, centre: j != centre), "the pixel above is known, too: no tap need be hidden"),
         (lambda weight, hidden: F.conv1d(hidden, weight), "the row must keep its width: pad k // 2 on both sides"),
+        (
+            lambda weight, hidden: F.conv1d(hidden, weight, padding=1),
+            "padding 1 fits a kernel of 3 only: k // 2 fits any",
+        ),
         (
             lambda weight, hidden: F.conv1d(F.pad(hidden, (weight.shape[2] - 1, 0)), weight),
             "all padding is on the left: the kernel then ends above the pixel and never sees the right",

@@ -220,7 +220,7 @@ def two_stacks(height: int, width: int, row: int, column: int, title: str = "") 
 
 
 def skewed(height: int, width: int, row: int, column: int, title: str = "") -> None:
-    """A map and the same skewed: a pixel, the two neighbours that its state follows from, and their diagonal.
+    """A map and the same skewed: a pixel on its diagonal, and the two neighbours that its state follows from.
 
     Args:
         height, width: of the map; its pixels are counted 1, 2, 3, … in the order of reading.
@@ -239,7 +239,7 @@ def skewed(height: int, width: int, row: int, column: int, title: str = "") -> N
     r = torch.arange(height)[:, None]
     for ax, moves, name in zip(axes, (0, 1), ("the map", "skewed: each diagonal is a column"), strict=True):
         s = torch.arange(width + moves * (height - 1)) - moves * r  # the map's column at each place
-        on_map, diagonal = (s >= 0) & (s < width), r + s == row + column - 1
+        on_map, diagonal = (s >= 0) & (s < width), r + s == row + column
         near = ((r == row) & (s == column - 1)) | ((r == row - 1) & (s == column))
         _grid(ax, _paint(on_map.shape, (~on_map, "#F2F2F2"), (on_map & diagonal, "#CFE3F1"), (near, SEEN)))
         _frame(ax, row, column + moves * row)

@@ -71,6 +71,7 @@ WRONG = {
         ("lstm(*gates.chunk(4), c)[0]", "only the state"),
         ("lstm(*gates.chunk(4), c)[1]", "only the memory"),
         ("lstm(*(gates.repeat(1, 4)).chunk(4, 1), c)", "along the *first* axis"),
+        ("[lstm(o, f, i, g, c) for o, f, i, g in [gates.chunk(4, 1)]][0]", "along the *first* axis"),
     ],
     "merge": [
         ("left + right", "two things"),
@@ -95,6 +96,7 @@ WRONG = {
         ("F.conv1d(hidden, weight * (taps(weight) > 0), padding='same')", "now the left is hidden, and"),
         ("F.conv1d(hidden, weight * (taps(weight) != 0), padding='same')", "the pixel above is known, too"),
         ("F.conv1d(hidden, weight)", "keep its width"),
+        ("F.conv1d(hidden, weight, padding=1)", "k // 2 fits any"),
         ("F.conv1d(F.pad(hidden, (weight.shape[2] - 1, 0)), weight)", "all padding is on the left"),
         ("F.conv1d(hidden, weight.flip(2), padding='same')", "mirrored"),
         ("F.conv1d(weight, hidden, padding=weight.shape[2] // 2)", "weight is the second argument"),

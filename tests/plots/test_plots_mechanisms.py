@@ -160,6 +160,7 @@ def test_a_skewed_map_has_both_neighbours_in_the_column_before(notebook):
     for ax in figure.axes:
         near, here = painted(ax, BLUE).nonzero().tolist(), cells(ax)[0]
         assert [numbers(ax)[r, s] for r, s in near] == ["3", "6"] and numbers(ax)[here] == "7"
+        assert [numbers(ax)[r, s] for r, s in painted(ax, "#CFE3F1").nonzero().tolist()] == ["4", "7", "10"]
     written = torch.zeros(3, 6)
     for place, text in numbers(skewed).items():
         written[place] = float(text)
