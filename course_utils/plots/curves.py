@@ -87,7 +87,10 @@ def training(
     ylabel: str = "nats",
     ax: plt.Axes | None = None,
 ) -> None:
-    """A training run: the loss of each step, faintly, its moving average, and the validation with its lowest point.
+    """A training run: the loss of each step, faintly, its moving average, and the validation.
+
+    Where the validation rises again at the end, by more than a twentieth of all it has fallen, its lowest point is
+    marked: there one would stop. A curve that only falls, or that chance alone moves, has no such point.
 
     Args:
         train: loss (N,) of steps 1 to N.
@@ -121,8 +124,8 @@ def training(
     if valid is not None:
         ax.plot(at, valid, "o-", color=black, markersize=5, label="validation")
         k = valid.nan_to_num(nan=math.inf).argmin().item()
-        ring = {"markersize": 15, "markerfacecolor": "none", "markeredgewidth": 2.5, "clip_on": False}
-        ax.plot(at[k], valid[k], "o", color=COLOURS["wrong"], **ring)
+        fallen = valid[valid.isfinite()].max() - valid[k] if valid.isfinite().any() else 0.0
+        rises = not valid[-1] <= valid[k] + 0.05 * fallen  # also where the last value is no number
         lowest = f"lowest: {short(valid[k])} at step {at[k]:,}"
         seen.append(valid[at > 0])
         words.append(f"Validation, every {every} steps, {lowest}, last {short(valid[-1])}")
@@ -133,7 +136,9 @@ def training(
         low, high = min(seen.min(), raw.quantile(0.01)).item(), seen.max().item()
         margin = 0.1 * (high - low) or 1.0
         ax.set_ylim(low - margin, high + (2.5 if valid is not None else 1) * margin)  # room for the words at the top
-    if valid is not None:
+    if valid is not None and rises:
+        ring = {"markersize": 15, "markerfacecolor": "none", "markeredgewidth": 2.5, "clip_on": False}
+        ax.plot(at[k], valid[k], "o", color=COLOURS["wrong"], **ring)
         ax.plot([at[k], at[k]], [valid[k].item(), ax.get_ylim()[1]], ":", color=COLOURS["wrong"], linewidth=1.5)
         right = at[k] > len(train) / 2
         where = ax.get_xaxis_transform()

@@ -173,6 +173,13 @@ def test_validation_stands_after_the_steps_before_it_and_its_minimum_is_marked(a
     assert low < 3 and high > 7 and ax.get_ylabel() == "bits" and ax.get_xlabel() == "step"
 
 
+@pytest.mark.parametrize("valid", [[7.0, 6.0, 5.0], [7.0, 5.0, 5.05], [5.0]])
+def test_a_validation_that_does_not_rise_again_has_no_minimum_to_mark(ax, valid):
+    plots.training(torch.linspace(9, 3, 100), torch.tensor(valid), every=30, ax=ax)
+    assert not [line for line in ax.lines if line.get_markerfacecolor() == "none"]
+    assert not [text for text in ax.texts if "lowest" in text.get_text()]
+
+
 def test_one_validation_more_than_fits_was_measured_before_the_first_step(ax):
     plots.training([3.0] * 60, [5.0, 4.0, 4.5], every=30, ax=ax)
     assert named(ax)["validation"][0] == [0, 30, 60]
