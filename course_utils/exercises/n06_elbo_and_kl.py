@@ -89,6 +89,18 @@ def kl_of_two(answer: Callable) -> None:
             "the first variance counts in units of the second: exp(s1 - s2)",
         ),
         (
+            lambda m1, s1, m2, s2: 0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2**2 - 1 - (s1 - s2)),
+            "s2 is a logarithm: divide the square by the variance exp(s2), not by s2 squared",
+        ),
+        (
+            lambda m1, s1, m2, s2: 0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2 - 1 - (s1 - s2)),
+            "s2 is a logarithm: divide the square by the variance exp(s2), not by s2",
+        ),
+        (
+            lambda m1, s1, m2, s2: 0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 * (-2 * s2).exp() - 1 - (s1 - s2)),
+            "exp(s2) is the variance already: divide the square by it, not by its square",
+        ),
+        (
             lambda m1, s1, m2, s2: right(m1, s1, 0 * m1, 0 * s1) - right(m2, s2, 0 * m2, 0 * s2),
             "divergences from the prior do not subtract: average log q - log p of these two",
         ),
@@ -183,6 +195,14 @@ def code_and_kl(answer: Callable) -> None:
         (
             lambda m, s, eps: (code(m, s, eps), kl_each(m, (s / 2).exp(), s / 2).sum(-1)),
             "the other way: from a log-standard deviation to a log-variance one multiplies by 2",
+        ),
+        (
+            lambda m, s, eps: (code(m, s, eps), kl_each(m, s**2, 2 * s).sum(-1)),
+            "log_std is a logarithm: the variance is exp(2 log_std), not log_std squared",
+        ),
+        (
+            lambda m, s, eps: (code(m, s, eps), kl_each(m, s.exp() ** 2, s**2).sum(-1)),
+            "the logarithm of a square: 2 log_std, not log_std squared",
         ),
         (lambda m, s, eps: (code(m, s, eps), -right(m, s, eps)[1]), "the sign: a divergence is never negative"),
         (lambda m, s, eps: (code(m, s, eps), kl_each(m, (2 * s).exp(), 2 * s)), "sum over the latents, shape (B,)"),

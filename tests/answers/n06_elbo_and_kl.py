@@ -68,6 +68,9 @@ WRONG = {
         ("(0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)).sum(-1)", "without a sum"),
         ("0.5 * (s1.exp() + (m1 - m2) ** 2 / s2.exp() - 1 - s1 + s2)", "units of the second"),
         ("0.5 * (s1.exp() + m1**2 - s1 - s2.exp() - m2**2 + s2)", "do not subtract"),
+        ("0.5 * ((s1 - s2).exp() + ((m1 - m2) / s2) ** 2 - 1 - s1 + s2)", "not by s2 squared"),
+        ("0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 / s2 - 1 - s1 + s2)", "not by s2"),
+        ("0.5 * ((s1 - s2).exp() + ((m1 - m2) / s2.exp()) ** 2 - 1 - s1 + s2)", "not by its square"),
     ],
     "minus_bound": [
         ("(losses.softmax(0) * losses).sum(0)", "turned round"),
@@ -93,6 +96,8 @@ WRONG = {
         ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - s + m**2).sum(-1))", "its logarithm is 2 log_std"),
         ("(m + s.exp() * eps, 0.5 * (s.exp() - 1 - 2 * s + m**2).sum(-1))", "the variance itself"),
         ("(m + s.exp() * eps, 0.5 * ((s / 2).exp() - 1 - s / 2 + m**2).sum(-1))", "multiplies by 2"),
+        ("(m + s.exp() * eps, 0.5 * (s**2 - 1 - 2 * s + m**2).sum(-1))", "not log_std squared"),
+        ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - s**2 + m**2).sum(-1))", "the logarithm of a square"),
         ("(m + s.exp() * eps, 0.5 * (1 + 2 * s - (2 * s).exp() - m**2).sum(-1))", "never negative"),
         ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2))", "sum over the latents"),
         ("(m + s.exp() * eps, 0.5 * ((2 * s).exp() - 1 - 2 * s + m**2).mean(-1))", "a mean over the latents"),
