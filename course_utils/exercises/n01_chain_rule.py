@@ -63,6 +63,14 @@ def made_masks(answer: Callable) -> None:
         (lambda rank, degree: (right(rank, degree)[0].T, right(rank, degree)[1]), shapes),
         (lambda rank, degree: (right(rank, degree)[0], right(rank, degree)[1].T), shapes),
         (
+            lambda rank, degree: right(torch.arange(1, len(rank) + 1), degree),
+            "compare with the ranks that are given, not with 1, 2, 3, ...: here they begin at 0, in any order",
+        ),
+        (
+            lambda rank, degree: right(rank.argsort(), degree),
+            "use rank as it is given: rank.argsort() is the order, that is which pixel comes when",
+        ),
+        (
             lambda rank, degree: right(torch.arange(len(rank)), degree),
             "right for row-by-row order only: compare with the pixels' ranks, not with their positions",
         ),

@@ -62,6 +62,8 @@ WRONG = {
         ("(degree >= rank[:, None], rank[:, None] > degree)", "(H, D) and (D, H)"),
         ("(degree[:, None] >= rank, rank > degree[:, None])", "(H, D) and (D, H)"),
         ("(degree[:, None] >= torch.arange(len(rank)), torch.arange(len(rank))[:, None] > degree)", "ranks"),
+        ("(degree[:, None] >= rank.argsort(), rank.argsort()[:, None] > degree)", "as it is given"),
+        ("(degree[:, None] > torch.arange(len(rank)), torch.arange(len(rank))[:, None] >= degree)", "are given"),
         ("((degree[:, None] >= rank).float(), (rank[:, None] > degree).float())", "bool"),
         ("(degree[:, None] >= rank, (rank[:, None] > degree).int())", "bool"),
     ],
