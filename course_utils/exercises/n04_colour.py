@@ -68,7 +68,8 @@ def to_tokens(answer: Callable) -> None:
         (
             "must match the size of tensor",
             "give x a palette axis, and the palette axes for rows and columns: (B, K, 3, H, W)",
-        )
+        ),
+        ("must have the same number of columns", "cdist compares the last axes: move the colours there first"),
     ]
     judge(answer, right, cases, wrong, "A picture of numbers, and every model of classes can have it.", raised)
 
@@ -216,6 +217,14 @@ def grey_log_prob(answer: Callable) -> None:
         (
             lambda logit, x, levels: right(logit, x, levels) - math.log(levels),
             "one log L too many: the sum over levels is all that is needed",
+        ),
+        (
+            lambda logit, x, levels: (levels - 1) * bce(logit, x),
+            "that is the cross-entropy many times over: its slope is logit * (L - 1), and the levels do not sum to 1",
+        ),
+        (
+            lambda logit, x, levels: logit * x - math.log(levels),
+            "the sum over all levels depends on the logit: only at logit 0 it is L",
         ),
         (lambda logit, x, levels: logit * x, "the constant is missing: minus log of the sum over all levels"),
         (lambda logit, x, levels: normalised(logit, x, torch.linspace(0, 1, levels + 1)), "L levels, not L + 1"),
