@@ -36,9 +36,17 @@ def gaussian_kl(answer: Callable) -> None:
             lambda mu, s: 0.5 * ((-s).exp() * (1 + mu**2) - 1 + s).sum(-1),
             "that is KL(p || q); here the average is taken over q",
         ),
+        (
+            lambda mu, s: (mu**2).sum(-1) - right(mu, s),
+            "only the sign of mu**2 was turned; those of log_var.exp(), log_var and the 1 must be turned, too",
+        ),
+        (
+            lambda mu, s: 0.5 * (s.exp() + mu**2 - 1 - s.log()).sum(-1),
+            "log_var is a logarithm already, and may be negative: the variance is log_var.exp(), without any .log()",
+        ),
     ]
     g = torch.Generator().manual_seed(0)
-    cases = [(torch.randn(B, Z, generator=g), torch.randn(B, Z, generator=g)) for B, Z in ((5, 3), (2, 7))]
+    cases = [(torch.randn(B, Z, generator=g), torch.randn(B, Z, generator=g)) for B, Z in ((2, 3), (5, 7))]
     judge(answer, right, cases, wrong, "Zero only for mean 0 and variance 1, in every latent.")
 
 
@@ -101,6 +109,26 @@ def kl_of_two(answer: Callable) -> None:
             "exp(s2) is the variance already: divide the square by it, not by its square",
         ),
         (
+            lambda m1, s1, m2, s2: 0.5 * ((s1 - s2).exp() + (m1 - m2) ** 2 * s2.exp() - 1 - (s1 - s2)),
+            "the square is divided by the second variance exp(s2), not multiplied by it",
+        ),
+        (
+            lambda m1, s1, m2, s2: 0.5 * ((m1 - m2) ** 2 * (-s2).exp() - 1),
+            "the ratio of the variances has lost its exp: it is exp(s1 - s2)",
+        ),
+        (
+            lambda m1, s1, m2, s2: 0.5 * (s1 / s2 + (m1 - m2) ** 2 * (-s2).exp() - 1 - (s1 - s2)),
+            "s1 and s2 are logarithms: the ratio of the variances is exp(s1 - s2)",
+        ),
+        (
+            lambda m1, s1, m2, s2: 0.5 * ((s1 + (m1 - m2) ** 2) / s2 - 1 - (s1 - s2)),
+            "s1 and s2 are logarithms: the variances are exp(s1) and exp(s2)",
+        ),
+        (
+            lambda m1, s1, m2, s2: 0.5 * ((s1 + (m1 - m2) ** 2) / s2 - 1 - (s1 / s2).log()),
+            "s1 and s2 are logarithms: the variances are exp(s1) and exp(s2)",
+        ),
+        (
             lambda m1, s1, m2, s2: right(m1, s1, 0 * m1, 0 * s1) - right(m2, s2, 0 * m2, 0 * s2),
             "divergences from the prior do not subtract: average log q - log p of these two",
         ),
@@ -111,7 +139,7 @@ def kl_of_two(answer: Callable) -> None:
 
 
 def minus_bound(answer: Callable) -> None:
-    """Exercise 06.3: -log 1/K sum_k exp(-losses_k) of losses (K, B), without overflow, shape (B,)."""
+    """Exercise 06.4: -log 1/K sum_k exp(-losses_k) of losses (K, B), without overflow, shape (B,)."""
 
     def right(losses):
         return math.log(len(losses)) - torch.logsumexp(-losses, 0)
@@ -147,16 +175,39 @@ def minus_bound(answer: Callable) -> None:
             lambda losses: math.log(len(losses)) - torch.logsumexp(losses, 0),
             "the minus sign inside: logsumexp of -losses",
         ),
+        (
+            lambda losses: -torch.logsumexp(-losses, 0) / len(losses),
+            "the mean is taken inside the logarithm: a division by K there is + log K outside, not a division",
+        ),
+        (
+            lambda losses: right(losses) / len(losses),
+            "log K is right; what is left over is a second division by K",
+        ),
+        *[
+            (
+                lambda losses, sign=sign, end=end: end((sign * losses).log_softmax(0)),
+                "log_softmax divides each weight by their sum, and so loses how large they are: use logsumexp",
+            )
+            for sign in (-1, 1)
+            for end in (
+                lambda a: a,
+                lambda a: -a,
+                lambda a: a.sum(0),
+                lambda a: -a.sum(0),
+                lambda a: a.mean(0),
+                lambda a: -a.mean(0),
+            )
+        ],
         (lambda losses: right(losses).mean(), "one number for all pictures; one for each is asked for, shape (B,)"),
     ]
     g = torch.Generator().manual_seed(0)
-    cases = [(3 * torch.randn(4, 3, generator=g),), (1_000 + torch.randn(6, 2, generator=g),)]
+    cases = [(3 * torch.randn(3, 2, generator=g),), (1_000 + torch.randn(6, 2, generator=g),)]
     cases.append((torch.tensor([[10.0], [100.0]]),))
     judge(answer, right, cases, wrong, "Losses of 10 and 100 make 10.69: the good code rescues the bad one.")
 
 
 def code_and_kl(answer: Callable) -> None:
-    """Exercise 06.4: the code mu + exp(log_std) eps and its KL from N(0, I)."""
+    """Exercise 06.3: the code mu + exp(log_std) eps and its KL from N(0, I)."""
 
     def code(m, s, eps):
         return m + s.exp() * eps
@@ -204,6 +255,14 @@ def code_and_kl(answer: Callable) -> None:
             lambda m, s, eps: (code(m, s, eps), kl_each(m, s.exp() ** 2, s**2).sum(-1)),
             "the logarithm of a square: 2 log_std, not log_std squared",
         ),
+        (
+            lambda m, s, eps: (code(m, s, eps), kl_each(m, (s**2).exp(), s**2).sum(-1)),
+            "log_var is the logarithm of a square: 2 log_std, not log_std squared",
+        ),
+        (
+            lambda m, s, eps: (code(m, s, eps), kl_each(m, s**2, s).sum(-1)),
+            "log_std is a logarithm: the variance is exp(2 log_std), and its logarithm 2 log_std",
+        ),
         (lambda m, s, eps: (code(m, s, eps), -right(m, s, eps)[1]), "the sign: a divergence is never negative"),
         (lambda m, s, eps: (code(m, s, eps), kl_each(m, (2 * s).exp(), 2 * s)), "sum over the latents, shape (B,)"),
         (
@@ -215,7 +274,7 @@ def code_and_kl(answer: Callable) -> None:
         (lambda m, s, eps: right(m, s, eps)[::-1], "the code comes first"),
     ]
     g = torch.Generator().manual_seed(0)
-    cases = [tuple(torch.randn(B, Z, generator=g) for _ in range(3)) for B, Z in ((4, 3), (2, 5))]
+    cases = [tuple(torch.randn(B, Z, generator=g) for _ in range(3)) for B, Z in ((2, 3), (4, 5))]
     judge(
         answer, right, cases, wrong, "For mean 0.7 and standard deviation 0.4 the bug says 0.403 instead of 0.741 nats."
     )
