@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils.exercises.judge import judge
+from course_utils.exercises.judge import as_tensor, judge, same
 from course_utils.models import AutoEncoder
 
 
@@ -43,10 +43,34 @@ def code_size(answer: Callable) -> None:
             "with Z numbers the first Z eigenvalues are kept, v[0] to v[Z - 1]: v[Z] is left out, too",
         ),
         (
+            first(lambda v, Z, limit: Z > 0 and v[Z + 1 :].sum() <= limit),
+            "v[Z] is left out, too: what is left out begins with it; and an empty code, Z = 0, is allowed",
+        ),
+        (
             first(lambda v, Z, limit: Z > 0 and v[Z - 1 :].sum() <= limit, nothing),
             "with Z numbers v[Z - 1] is kept: what is left out begins with v[Z]",
         ),
-        (first(lambda v, Z, limit: v[Z:].sum() < limit), "at most: an error equal to the limit is allowed"),
+        (first(lambda v, Z, limit: v[Z:].sum() < limit), "at most: an error equal to the limit is allowed, so <="),
+        (
+            first(lambda v, Z, limit: v[Z:].sum() < limit, nothing),
+            "at most: an error equal to the limit is allowed, so <=",
+        ),
+        (
+            first(lambda v, Z, limit: Z > 0 and v[Z:].sum() < limit),
+            "at most: an error equal to the limit is allowed, so <=; and an empty code, Z = 0, too",
+        ),
+        (
+            first(lambda v, Z, limit: Z > 0 and v[Z:].sum() < limit, nothing),
+            "at most: an error equal to the limit is allowed, so <=; and an empty code, Z = 0, too",
+        ),
+        (
+            first(lambda v, Z, limit: Z > 0 and v[Z + 1 :].sum() < limit),
+            "v[Z] is left out, too: what is left out begins with it; and at most means <=",
+        ),
+        (
+            first(lambda v, Z, limit: Z > 0 and v[Z + 1 :].sum() < limit, nothing),
+            "v[Z] is left out, too: what is left out begins with it; and at most means <=",
+        ),
         (lambda v, limit: right(v, limit) + 1, "one too many: with Z numbers the first Z eigenvalues are kept"),
         (lambda v, limit: right(v, limit) - 1, "one too few: with Z numbers the first Z eigenvalues are kept"),
         (first(lambda v, Z, limit: v[Z:].sum() <= limit * v.sum()), "limit is an error, not a share of the variance"),
@@ -56,6 +80,10 @@ def code_size(answer: Callable) -> None:
             "their sum, not their mean: squared error is summed over the directions",
         ),
         (first(lambda v, Z, limit: Z > 0 and v[Z:].sum() <= limit), "an empty code, Z = 0, is allowed"),
+        (
+            first(lambda v, Z, limit: 0 < Z < len(v) and v[Z:].sum() <= limit, nothing),
+            "Z may be anything from 0, an empty code, to D: range(len(eigenvalues) + 1)",
+        ),
         (
             lambda v, limit: right(v, limit) if right(v, limit) < len(v) else nothing,
             "nothing was returned for limit 0: Z may be as large as D",
@@ -110,6 +138,10 @@ def pca_error(answer: Callable) -> None:
         (through(of_train, zero, of_train), "the mean is added at the end; subtract it before the code is computed"),
         (through(zero, of_train, of_train), "centre the training points, too, before their axes are sought"),
         (lambda train, test, Z: right(train, test, Z).mean(), "one error for each test point is asked for, shape (M,)"),
+        (
+            lambda train, test, Z: right(train, test, Z).sum(),
+            "one number for each test point is asked for, shape (M,): sum over the values only, .sum(1)",
+        ),
         (lambda train, test, Z: right(train, test, Z) / train.shape[1], "summed over the values, never a mean"),
         (lambda train, test, Z: right(train, test, Z).sqrt(), "the squared error, without the root"),
         (through(one_number, one_number, one_number), f"the mean is one number there; {columns}"),
@@ -137,8 +169,21 @@ def denoising_loss(answer: Callable) -> None:
     def noisy(x: Tensor, noise: Tensor) -> Tensor:
         return x + noise
 
+    own = torch.tensor(-1.0)
+
+    def given(model: Callable, x: Tensor, noise: Tensor):
+        """The answer; ``own`` where a second call with the same arguments gives something else."""
+        values = []
+        for seed in (0, 1):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                values.append(answer(model, x.clone(), noise.clone()))
+        tensors = [as_tensor(value) for value in values]
+        return own if None not in tensors and not same(*tensors) else values[0]
+
     right = error(noisy, clean)
     wrong = [
+        (lambda model, x, noise: own, "two calls with the same input differ: use the noise that is handed over"),
         (error(noisy, noisy), "it is asked to return the noise as well: compare with the clean picture"),
         (error(clean, clean), "the noise is nowhere: that is a plain autoencoder"),
         (error(clean, noisy), "turned round: the *noisy* picture goes in, and the clean one is wanted"),
@@ -166,7 +211,7 @@ def denoising_loss(answer: Callable) -> None:
             for hidden in ((), (8,))
         ]
     moral = "With the noisy picture as target, nothing but the bottleneck removes noise."
-    judge(answer, lambda model, x, noise: right(model, x, noise), cases, wrong, moral)
+    judge(given, lambda model, x, noise: right(model, x, noise), cases, wrong, moral)
 
 
 def phase_between(answer: Callable) -> None:

@@ -34,6 +34,7 @@ def curves(
     log: str = "",
     smooth: int = 0,
     points: bool = False,
+    like: Mapping[str, str] | None = None,
     ax: plt.Axes | None = None,
 ) -> None:
     """Curves with their names beside them; several runs of one thing are their mean and a band from least to most.
@@ -45,6 +46,7 @@ def curves(
         log: the axes that are logarithmic: "", "x", "y" or "xy".
         smooth: above 1, values are averaged over a window of so many; what they were before is drawn faintly.
         points: mark the values on the curves.
+        like: from the name of a series to a key of ``COLOURS`` whose colour it gets.
         ax: axes to draw on; without it a figure is made and shown.
 
     Raises:
@@ -58,7 +60,7 @@ def curves(
     own = ax is None
     if own:
         figure, ax = plt.subplots(figsize=(WIDTH, TALL))
-    colours, ends = _colours(parsed), []
+    colours, ends = _colours([(like or {}).get(name, name) for name in parsed]), []
     for (name, (places, runs)), colour in zip(parsed.items(), colours, strict=True):
         if smooth > 1:
             ax.plot(places, runs.mean(0), color=colour, alpha=0.25, linewidth=1)

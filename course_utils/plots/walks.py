@@ -30,12 +30,15 @@ def walks(codes: Tensor, phases: Tensor, lines: Mapping[str, tuple[Tensor, Tenso
     for name, (line, pictures) in lines.items():
         if line.ndim != 2 or line.shape[1] != 2 or len(line) != len(pictures):
             raise ValueError(f"lines[{name!r}] must be codes (S, 2) and S pictures, got {_check.describe(line)}")
-    figure = plt.figure(figsize=(WIDTH, 4.4), layout="constrained")
-    grid = figure.add_gridspec(len(lines), 2, width_ratios=(1, 1.25))
+    figure = plt.figure(figsize=(WIDTH, 4), layout="constrained")
+    grid = figure.add_gridspec(len(lines) + 1, 2, width_ratios=(1, 1.45), height_ratios=len(lines) * [1] + [0.1])
     plane = figure.add_subplot(grid[:, 0])
-    plane.scatter(*codes.detach().cpu().T, c=phases.cpu(), cmap=CYCLE, vmin=0, vmax=1, s=5)
+    dots = plane.scatter(*codes.detach().cpu().T, c=phases.cpu(), cmap=CYCLE, vmin=0, vmax=1, s=5)
     plane.set(xlabel="z₁", ylabel="z₂")
     plane.set_aspect("equal", adjustable="datalim")
+    key = figure.add_subplot(grid[-1, 1])
+    figure.colorbar(dots, cax=key, orientation="horizontal", ticks=[0, 0.25, 0.5, 0.75, 1])
+    key.set_xticklabels(["new", "half", "full", "half", "new"])
     for row, (name, (line, pictures)) in enumerate(lines.items()):
         line, marker = line.detach().cpu(), "osD"[row]
         plane.plot(*line.T, color="#222222", marker=marker, markersize=5, linewidth=1.5)

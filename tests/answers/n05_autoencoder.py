@@ -46,12 +46,29 @@ WRONG = {
             "begins with v[Z]",
         ),
         ("next(Z for Z in range(9) if eigenvalues[Z:].sum() < limit or Z > len(eigenvalues))", "equal to the limit"),
+        ("next(Z for Z in range(1, 9) if eigenvalues[Z + 1 :].sum() <= limit)", "v[Z] is left out, too"),
+        (
+            "next((Z for Z in range(len(eigenvalues) + 1) if eigenvalues[Z:].sum() < limit), None)",
+            "equal to the limit is allowed, so <=",
+        ),
+        (
+            "next((Z for Z in range(1, len(eigenvalues) + 1) if eigenvalues[Z:].sum() < limit), None)",
+            "and an empty code, Z = 0, too",
+        ),
+        (
+            "next((Z for Z in range(1, len(eigenvalues) + 1) if eigenvalues[Z + 1 :].sum() < limit), None)",
+            "at most means <=",
+        ),
         ("int((eigenvalues.flip(0).cumsum(0) > limit).sum()) + 1", "one too many"),
         ("int((eigenvalues.flip(0).cumsum(0) > limit).sum()) - 1", "one too few"),
         ("int((eigenvalues.flip(0).cumsum(0) / eigenvalues.sum() > limit).sum())", "not a share"),
         ("(eigenvalues > limit).sum()", "add up"),
         ("next(Z for Z in range(9) if eigenvalues[Z:].sum() <= limit * len(eigenvalues[Z:]))", "not their mean"),
         ("next(Z for Z in range(1, 9) if eigenvalues[Z:].sum() <= limit)", "Z = 0, is allowed"),
+        (
+            "next((Z for Z in range(1, len(eigenvalues)) if eigenvalues[Z:].sum() <= limit), None)",
+            "anything from 0",
+        ),
         (
             "next((Z for Z in range(len(eigenvalues)) if eigenvalues[Z:].sum() <= limit), None)",
             "nothing was returned for limit 0",
@@ -65,6 +82,7 @@ WRONG = {
         (PCA.format("train.mean(0)", "0", "train.mean(0)"), "before the code"),
         (PCA.format("0", "train.mean(0)", "train.mean(0)"), "training points, too"),
         (PCA.format(*["train.mean(0)"] * 3) + ".mean()", "each test point"),
+        (PCA.format(*["train.mean(0)"] * 3) + ".sum()", "sum over the values only"),
         (PCA.format(*["train.mean(0)"] * 3) + " / test.shape[1]", "never a mean"),
         (PCA.format(*["train.mean(0)"] * 3) + "**0.5", "without the root"),
         (PCA.format(*["train.mean()"] * 3), "one number there"),
@@ -72,6 +90,8 @@ WRONG = {
         (PCA.format(*["train.mean(1, keepdim=True)"] * 3), "mean of each column"),
     ],
     "denoising_loss": [
+        ("((model(x + torch.randn_like(x)) - x) ** 2).sum((1, 2, 3))", "noise that is handed over"),
+        ("((model(x + 0.3 * torch.randn_like(x)) - x) ** 2).sum((1, 2, 3))", "noise that is handed over"),
         ("((model(x + noise) - (x + noise)) ** 2).sum((1, 2, 3))", "return the noise"),
         ("model.loss(x)", "plain autoencoder"),
         ("model.loss(x + noise)", "return the noise"),

@@ -280,4 +280,15 @@ def test_a_usual_autoencoder_learns_enough(right, capsys):
 
 def test_one_that_cannot_learn_is_told_so(capsys):
     n05_network.build_autoencoder(Large(1), train=True)
-    assert "the limit" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "the limit" in said and "too few numbers in the code" in said and "unseen moons" in said
+
+
+def test_layers_without_an_activation_are_told_so(capsys):
+    torch.manual_seed(0)
+    answer = AutoEncoder()
+    answer.encoder = nn.Sequential(nn.Flatten(), nn.Linear(256, 64), nn.Linear(64, 2))
+    answer.decoder = nn.Sequential(nn.Linear(2, 64), nn.Linear(64, 256), nn.Unflatten(1, (1, 16, 16)))
+    n05_network.build_autoencoder(answer, train=True)
+    said = capsys.readouterr().out
+    assert "is there an activation between the layers?" in said and "too few" not in said

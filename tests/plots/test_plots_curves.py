@@ -52,6 +52,11 @@ def test_a_family_keeps_its_colour_and_nobody_else_gets_it(ax):
     assert colours(ax)["VAE"] == plots.COLOURS["vae"]
 
 
+def test_a_series_gets_the_colour_that_it_is_like(ax):
+    plots.curves({"a": RUNS[0], "b": RUNS[1]}, like={"b": "baseline"}, ax=ax)
+    assert colours(ax) == {"a": plots.COLOURS["autoregressive"], "b": plots.COLOURS["baseline"]}
+
+
 def test_each_name_stands_at_the_end_of_its_curve_in_its_colour(ax):
     plots.curves({"up": [0.0, 1.0], "down": [1.0, 0.0], "short": ([1.0, 1.1], [0.4, 0.5])}, ax=ax)
     texts = {text.get_text(): text for text in ax.texts}

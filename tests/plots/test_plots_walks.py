@@ -13,7 +13,8 @@ PICTURES = torch.linspace(0, 1, 5).view(5, 1, 1, 1).expand(5, 1, 8, 8)
 def test_the_line_runs_through_its_codes_and_its_pictures_stand_beside_it(notebook):
     plots.walks(CODES, PHASES, {"up": (LINE, PICTURES), "down": (LINE.flip(0), PICTURES.flip(0))}, "title")
     ((figure, alt),) = notebook
-    plane, up, down = figure.axes
+    plane, key, up, down = figure.axes
+    assert [label.get_text() for label in key.get_xticklabels()] == ["new", "half", "full", "half", "new"]
     torch.testing.assert_close(torch.as_tensor(plane.collections[0].get_offsets().data).float(), CODES)
     assert plane.collections[0].get_array().tolist() == PHASES.tolist()
     torch.testing.assert_close(torch.as_tensor(plane.lines[0].get_xydata()).float(), LINE)
