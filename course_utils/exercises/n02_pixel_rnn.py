@@ -81,16 +81,16 @@ def lstm_step(answer: Callable) -> None:
         (step(shown=plain), "the state shows tanh(c), not c: else it grows without bound"),
         (step(shown=torch.sigmoid), "the state shows tanh(c), not sigmoid(c)"),
         (step(old=True), "the state shows the *new* memory"),
-        (step(squash=plain), "the gates come as any numbers: a sigmoid makes them shares between 0 and 1"),
+        (step(squash=plain), "the sums come as any numbers: a sigmoid makes them shares between 0 and 1"),
         (step(squash=torch.tanh), "gates are shares between 0 and 1: sigmoid; tanh is for content"),
         (lambda gates, c: right(gates, c)[0], "only the state; the next step needs the memory too: return h, c"),
         (lambda gates, c: right(gates, c)[1], "only the memory; return h, c"),
     ]
     g = torch.Generator().manual_seed(0)
     cases = [(2 * torch.randn(4 * h, n, generator=g), torch.randn(h, n, generator=g)) for h, n in ((3, 5), (1, 2))]
-    parts = "gates (4h, N) fall into four parts along the *first* axis: gates.chunk(4)"
+    parts = "the sums (4h, N) fall into four parts along the *first* axis: sums.chunk(4)"
     raised = [("size of tensor", parts), ("not enough values to unpack", parts)]
-    judge(answer, right, cases, wrong, "Four gates, two sums: all there is to it.", raised)
+    judge(answer, right, cases, wrong, "Three gates, new content and a memory: all there is to it.", raised)
 
 
 def merge(answer: Callable) -> None:
@@ -154,7 +154,7 @@ def state_to_state(answer: Callable) -> None:
         (conv(lt), "the pixel above and what lies to its right are known: they need not be hidden"),
         (conv(ge), "now the left is hidden: no tap need be"),
         (conv(gt), "now the left is hidden, and the pixel above: no tap need be"),
-        (conv(lambda j, centre: j != centre), "the pixel above is known, too: no tap need be hidden"),
+        (conv(lambda j, centre: j != centre), "the pixel above is known, too: hide no weight"),
         (lambda weight, hidden: F.conv1d(hidden, weight), "the row must keep its width: pad k // 2 on both sides"),
         (
             lambda weight, hidden: F.conv1d(hidden, weight, padding=1),
@@ -180,11 +180,11 @@ def completion_nats(answer: Callable) -> None:
     """Exercise 02.5: nats of each completion, -sum of log p over the unknown pixels, shape (B,)."""
     each = (1, 2, 3)
     given = "those are the *given* pixels: they were not sampled and cost nothing"
-    unit = "a mean has another unit: log-probabilities add up over pixels"
+    unit = "a mean has another unit. Log-probabilities add up over pixels"
     wrong = [
         (lambda log_probs, known: -(log_probs * known).mean(each), f"two things: {given}; and {unit}"),
         (lambda log_probs, known: -(log_probs * known).sum(each), given),
-        (lambda log_probs, known: -(log_probs * ~known).mean(each), f"{unit}, and this one counts the given pixels"),
+        (lambda log_probs, known: -(log_probs * ~known).mean(each), f"{unit}. And this one counts the given pixels"),
         (lambda log_probs, known: -log_probs[:, ~known].mean(1), f"nats per unknown pixel: {unit}"),
         (lambda log_probs, known: -log_probs.sum(each), "that is the cost of the whole picture"),
         (lambda log_probs, known: (log_probs * ~known).sum(each), "the sign: a cost is not negative"),

@@ -96,7 +96,7 @@ def build_row_lstm_layer(answer: Callable) -> None:
                 return why
         return ""
 
-    channels = "the input has 2 * channels features, the state channels, and the four gates together 4 * channels"
+    channels = "the input has 2 * channels features, the state channels, and the four sums together 4 * channels"
     raised = [
         ("before Module.__init__() call", "call super().__init__() first"),
         ('required "forward" function', "forward is missing, or has another name"),
