@@ -24,3 +24,9 @@ def test_an_error_of_many_lines_is_told_in_one(capsys):
     judge(answer, lambda x: x, [(torch.zeros(2),)], [], "moral")
     out = capsys.readouterr().out
     assert "the first line" in out and "the second line" not in out and out.count("\n") == 1
+
+
+def test_a_small_input_is_shown_by_its_values_and_a_large_one_by_its_shape(capsys):
+    cases = [(torch.tensor([[0.123456, -2.0]]), torch.tensor([True, False]), torch.zeros(7))]
+    judge(lambda x, y, z: x, lambda x, y, z: x + 1, cases, [], "moral")
+    assert "for x = [[0.1235, -2.0]], y = [True, False], z = a tensor of shape (7,) entry" in capsys.readouterr().out
