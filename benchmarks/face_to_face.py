@@ -8,7 +8,7 @@
 Budget: about a minute of one core and 70 to 210 thousand parameters for each model, the two players of a GAN together;
 RealNVP takes less, since it learns by heart with more; pictures of 28 x 28 ten minutes. Digits are redrawn (turned,
 stretched, with another pen) with a probability that falls, but not for the GANs, as in notebook 08. Each run is made
-twice: with its whole budget, and "short", with an eighth of the steps, which is what notebook 12 trains live and
+twice: with its whole budget, and "short", with an eighth of the steps, which is what notebook 14 trains live and
 compares. The settings were chosen in the notebooks and benchmarks of the single families, on validation pictures;
 nothing was chosen on test pictures.
 

@@ -1,4 +1,4 @@
-"""The verdicts of 12_face_to_face: one for each question of 00_start_here, and no number that nobody has measured.
+"""The verdicts of 14_face_to_face: one for each question of 00_start_here, and no number that nobody has measured.
 
 A verdict may quote the course, `03_pixel_cnn.ipynb`, and its evidence, `evidence/07_vae.ipynb`.
 """
@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-CLAIMS, VERDICTS = "00_start_here.ipynb", "12_face_to_face.ipynb"
+CLAIMS, VERDICTS = "00_start_here.ipynb", "14_face_to_face.ipynb"
 KINDS = {"yes", "partly", "no"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+\.ipynb)(?:#[^)]*)?\)")
 NUMBER = re.compile(r"(?<![\w.,])\d+(?:,\d{3})*(?:\.\d+)?(?![\w])")
@@ -78,8 +78,8 @@ def test_a_verdict_speaks_of_every_notebook_that_tested_its_claim():
     where = {row[0]: set(re.findall(r"\d\d", row[1])) for row in claims()}
     for claim, _, found, *_ in verdicts():
         linked = {name.removeprefix("evidence/")[:2] for name in LINK.findall(found)}
-        assert where[claim] - {"12"} <= linked, claim
-        if "12" in where[claim]:
+        assert where[claim] - {"14"} <= linked, claim
+        if "14" in where[claim]:
             assert quoted(found)[-1][1], f"{claim}: no number of this notebook"
 
 

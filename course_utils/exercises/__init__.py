@@ -32,9 +32,9 @@ from course_utils.exercises.n07_network import build_vae
 from course_utils.exercises.n07_vae import active_units, effective_beta, find_the_bug_vae, free_bits
 from course_utils.exercises.n08_gan import detached_loss, generator_loss, smoothed_rest, suspicious
 from course_utils.exercises.n09_gan_theory import best_discriminator, jsd_bound, jsd_by_draws
-from course_utils.exercises.n10_gan_losses import effective_share, likelihood_loss, relativistic_loss
-from course_utils.exercises.n11_wasserstein import between, slow_rate, w1_line
-from course_utils.exercises.n12_face_to_face import fair, frechet_of, precision, surprise_bound
+from course_utils.exercises.n11_gan_losses import effective_share, likelihood_loss, relativistic_loss
+from course_utils.exercises.n12_wasserstein import between, slow_rate, w1_line
+from course_utils.exercises.n14_face_to_face import fair, frechet_of, precision, surprise_bound
 from course_utils.exercises.n13_what_came_next import coupling_log_det, flow_log_prob, matching_pair, noisy, step_mean
 
 __all__ = [

@@ -22,9 +22,9 @@ from answers import (
     n07_vae,
     n08_gan,
     n09_gan_theory,
-    n10_gan_losses,
-    n11_wasserstein,
-    n12_face_to_face,
+    n11_gan_losses,
+    n12_wasserstein,
+    n14_face_to_face,
     n13_what_came_next,
 )
 from course_utils import divergences, metrics, models
@@ -40,9 +40,9 @@ BOOKS = (
     n07_vae,
     n08_gan,
     n09_gan_theory,
-    n10_gan_losses,
-    n11_wasserstein,
-    n12_face_to_face,
+    n11_gan_losses,
+    n12_wasserstein,
+    n14_face_to_face,
     n13_what_came_next,
 )
 ARGUMENTS = {name: arguments for book in BOOKS for name, arguments in book.ARGUMENTS.items()}

@@ -1,4 +1,4 @@
-"""Checkers of the exercises of 11_wasserstein."""
+"""Checkers of the exercises of 12_wasserstein."""
 
 import math
 from collections.abc import Callable

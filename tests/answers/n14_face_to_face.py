@@ -1,4 +1,4 @@
-"""Answers to the exercises of 12_face_to_face: right ones, and the usual wrong ones, each with a word of its hint."""
+"""Answers to the exercises of 14_face_to_face: right ones, and the usual wrong ones, each with a word of its hint."""
 
 ROOTS = "torch.linalg.eigvals(C @ S).sqrt().sum().real"
 INSIDE = "(torch.cdist(fake, real) <= torch.cdist(real, real).sort(1).values[:, {}])"

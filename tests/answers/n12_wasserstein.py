@@ -1,4 +1,4 @@
-"""Answers to the exercises of 11_wasserstein: right ones, and the usual wrong ones, each with a word of its hint."""
+"""Answers to the exercises of 12_wasserstein: right ones, and the usual wrong ones, each with a word of its hint."""
 
 ARGUMENTS = {
     "w1_line": "a, b",

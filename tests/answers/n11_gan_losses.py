@@ -1,4 +1,4 @@
-"""Answers to the exercises of 10_gan_losses: right ones, and the usual wrong ones, each with a word of its hint."""
+"""Answers to the exercises of 11_gan_losses: right ones, and the usual wrong ones, each with a word of its hint."""
 
 ARGUMENTS = {
     "likelihood_loss": "f",

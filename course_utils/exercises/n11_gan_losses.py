@@ -1,4 +1,4 @@
-"""Checkers of the exercises of 10_gan_losses."""
+"""Checkers of the exercises of 11_gan_losses."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Checkers of the exercises of 12_face_to_face."""
+"""Checkers of the exercises of 14_face_to_face."""
 
 import math
 from collections.abc import Callable
