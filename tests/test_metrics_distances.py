@@ -7,7 +7,13 @@ import pytest
 import scipy.linalg
 import torch
 
-from course_utils.metrics import KernelDistance, frechet_distance, kernel_distance, parzen_log_likelihood
+from course_utils.metrics import (
+    KernelDistance,
+    energy_distance,
+    frechet_distance,
+    kernel_distance,
+    parzen_log_likelihood,
+)
 
 
 def normal(*shape, seed=0):
@@ -130,6 +136,83 @@ def test_no_warning_reaches_the_reader():
     ],
 )
 def test_features_that_cannot_be_compared_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(normal(8, 4))
+
+
+# ---- energy ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_energy_distance_agrees_with_a_loop_and_is_symmetric():
+    x, y = normal(7, 3), normal(9, 3, seed=1) + 0.5
+
+    def mean(a, b, same=False):
+        values = [(p - q).norm().item() for i, p in enumerate(a) for j, q in enumerate(b) if not (same and i == j)]
+        return sum(values) / len(values)
+
+    found = energy_distance(x, y)
+    assert found == pytest.approx(2 * mean(x, y) - mean(x, x, same=True) - mean(y, y, same=True))
+    assert type(found) is float and energy_distance(y, x) == pytest.approx(found)
+
+
+def test_the_energy_distance_of_two_single_places_is_twice_their_distance():
+    here, there = torch.tensor([[0.0, 0.0]]).repeat(5, 1), torch.tensor([[3.0, 4.0]]).repeat(8, 1)
+    assert energy_distance(here, there) == pytest.approx(10) and energy_distance(here, here) == 0
+
+
+def test_the_energy_distance_in_one_dimension_is_twice_the_integral_of_the_squared_difference_of_functions():
+    """Of two normals: sum |x - y| has a closed form; of the distribution functions a fine sum."""
+    axis = torch.linspace(-12, 12, 40_001, dtype=torch.float64)
+    f, g = (torch.distributions.Normal(m, s).cdf(axis) for m, s in ((0.0, 1.0), (1.0, 2.0)))
+    expected = 2 * (f - g).square().sum().item() * (axis[1] - axis[0]).item()
+    halves = torch.arange(0.5, 2_000, dtype=torch.float64).div(2_000)[:, None]
+    x, y = (torch.distributions.Normal(m, s).icdf(halves) for m, s in ((0.0, 1.0), (1.0, 2.0)))
+    assert energy_distance(x, y) == pytest.approx(expected, abs=0.005)
+    assert expected > 0.2
+
+
+def test_the_energy_distance_of_equal_distributions_is_zero_on_average_however_few():
+    for n in (4, 40):
+        pairs = range(0, 400, 2)
+        values = torch.tensor([energy_distance(normal(n, 2, seed=s), normal(n, 2, seed=s + 1)) for s in pairs])
+        assert abs(values.mean().item()) < 3 * values.std().item() / math.sqrt(len(values)) and values.min() < 0
+
+
+def test_the_energy_distance_scales_with_its_points_and_forgets_where_they_are_and_how_they_are_turned():
+    x, y = normal(40, 2), normal(30, 2, seed=1) * 1.5
+    turned = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)
+    assert energy_distance(3 * x @ turned + 7, 3 * y @ turned + 7) == pytest.approx(3 * energy_distance(x, y))
+    assert energy_distance(x.view(40, 1, 2, 1), y.view(30, 1, 2, 1)) == energy_distance(x, y)
+
+
+def test_the_energy_distance_sees_shapes_that_mean_and_covariance_do_not_tell_apart():
+    circle = normal(2_000, 2)
+    circle = math.sqrt(2) * circle / circle.norm(dim=1, keepdim=True)
+    assert frechet_distance(normal(2_000, 2, seed=1), circle) < 0.01
+    assert energy_distance(normal(2_000, 2, seed=1), circle) > 0.02
+    assert abs(energy_distance(normal(2_000, 2, seed=1), normal(2_000, 2, seed=2))) < 0.005
+
+
+def test_many_points_are_taken_in_parts_without_a_difference():
+    x, y = normal(1_500, 1), normal(1_100, 1, seed=1)
+    both = torch.cat([x, y])[:, 0].sort().values  # in one dimension the sums need no matrix
+    f, g = (torch.searchsorted(z[:, 0].sort().values, both, right=True) / len(z) for z in (x, y))
+    biased = 2 * ((f - g).square()[:-1] * both.diff()).sum().item()
+    own = [torch.cdist(z, z).mean().item() / (len(z) - 1) for z in (x, y)]
+    assert energy_distance(x, y) == pytest.approx(biased - sum(own), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: energy_distance(x[:1], x), "^x must be .* with N of at least 2"),
+        (lambda x: energy_distance(x, x[:1]), "^y must be .* with N of at least 2"),
+        (lambda x: energy_distance(x, x[:, :3]), "^y must have the shape of x after the first dimension"),
+        (lambda x: energy_distance(x, x * math.inf), "^y must be finite"),
+        (lambda x: energy_distance(x[0], x), "^x must be a floating-point tensor"),
+    ],
+)
+def test_points_that_cannot_be_compared_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(normal(8, 4))
 

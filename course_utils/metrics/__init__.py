@@ -7,7 +7,7 @@
 - ``modes``: which modes of a known mixture a sample has found.
 - ``neighbours``: which of two sets lies among the other, by nearest neighbours, of pixels or of features.
 - ``copies``: whether a generator returns its training pictures.
-- ``distances``: how far apart the distributions of features are.
+- ``distances``: how far apart two distributions are, of features or of points.
 - ``windows``: a likelihood that misleads.
 """
 
@@ -15,7 +15,7 @@ from course_utils.metrics.codes import active_units
 from course_utils.metrics.colour import chroma, colourfulness, saturation
 from course_utils.metrics.copies import Memorisation, memorisation
 from course_utils.metrics.detail import high_frequency_power, sharpness
-from course_utils.metrics.distances import KernelDistance, frechet_distance, kernel_distance
+from course_utils.metrics.distances import KernelDistance, energy_distance, frechet_distance, kernel_distance
 from course_utils.metrics.modes import ModeCoverage, mode_coverage
 from course_utils.metrics.moons import (
     MOON_LIMIT,
@@ -48,6 +48,7 @@ __all__ = [
     "chroma",
     "colourfulness",
     "coverage",
+    "energy_distance",
     "frechet_distance",
     "high_frequency_power",
     "is_moon",
