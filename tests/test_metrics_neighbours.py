@@ -3,10 +3,19 @@
 import math
 import warnings
 
+import prdc  # the authors' own code of density and coverage
 import pytest
 import torch
 
-from course_utils.metrics import coverage, memorisation, nearest, parzen_log_likelihood, precision_recall, told_apart
+from course_utils.metrics import (
+    coverage,
+    density,
+    memorisation,
+    nearest,
+    parzen_log_likelihood,
+    precision_recall,
+    told_apart,
+)
 from course_utils.metrics._sets import need_set
 
 
@@ -88,6 +97,38 @@ def test_all_three_agree_with_a_loop_over_kth_neighbours(k):
     assert coverage(real, fake, k) == pytest.approx(covered) and 0 < covered < 1
 
 
+@pytest.mark.parametrize("k", [1, 3, 7])
+@pytest.mark.parametrize(("n", "m", "shift"), [(60, 60, 0.0), (50, 80, 0.7), (80, 40, 1.5)])
+def test_all_four_agree_with_the_published_code(n, m, shift, k, capsys):
+    real, fake = pictures(n, 0), pictures(m, 1, shift)
+    theirs = prdc.compute_prdc(*(x.flatten(1).double().numpy() for x in (real, fake)), nearest_k=k)
+    assert precision_recall(real, fake, k) == pytest.approx((theirs["precision"], theirs["recall"]))
+    assert density(real, fake, k) == pytest.approx(theirs["density"])
+    assert coverage(real, fake, k) == pytest.approx(theirs["coverage"])
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_density_of_equal_distributions_is_one_on_average(k):
+    """A new point is one of the k nearest of x with probability k / N, and there are N such x."""
+    values = torch.tensor([density(pictures(100, s), pictures(100, 100 + s), k) for s in range(40)])
+    assert values.mean().item() == pytest.approx(1, abs=4 * values.std().item() / math.sqrt(len(values)))
+
+
+def test_density_counts_balls_where_precision_asks_for_one():
+    line = torch.tensor([[0.0], [1.0], [3.0], [7.0]])  # radii 1, 1, 2 and 4 for k = 1
+    fake = torch.tensor([[0.5], [4.0], [20.0], [1.0]])
+    assert density(line, fake, k=1) == (2 + 2 + 0 + 3) / 4  # a sample at the rim of a ball lies in it
+    assert precision_recall(line, fake, k=1).precision == 3 / 4
+
+
+def test_crowded_samples_have_a_density_above_one_and_a_real_outlier_weighs_little():
+    real = pictures(300, 0)
+    assert density(real, 0.1 * pictures(300, 1)) > 1.2  # precision could only say 1
+    bad = pictures(300, 2, shift=40.0)
+    real = torch.cat([real, pictures(1, 3, shift=60.0)])  # its ball holds everything between
+    assert precision_recall(real, bad, k=5).precision == 1 and density(real, bad) == pytest.approx(1 / 5)
+
+
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_coverage_of_equal_distributions_is_one_minus_a_half_to_the_k(k):
     """Exactly 1 - (N - 1) ... (N - k) / ((2 N - 1) ... (2 N - k)): the k nearest of 2 N - 1 others are all real."""
@@ -100,11 +141,11 @@ def test_coverage_of_equal_distributions_is_one_minus_a_half_to_the_k(k):
 
 def test_pictures_and_the_same_numbers_in_a_row_give_the_same():
     a, b = pictures(50, 0), pictures(50, 1, shift=0.5)
-    for measure in (told_apart, precision_recall, coverage):
+    for measure in (told_apart, precision_recall, coverage, density):
         assert measure(a, b) == measure(a.flatten(1), b.flatten(1))
 
 
-@pytest.mark.parametrize("measure", [told_apart, precision_recall, coverage])
+@pytest.mark.parametrize("measure", [told_apart, precision_recall, coverage, density])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -131,8 +172,10 @@ def test_as_many_pictures_as_neighbours_are_too_few():
         precision_recall(four, three)
     with pytest.raises(ValueError, match="^real must be a floating-point .* with N of at least 6"):
         coverage(four, three)
+    with pytest.raises(ValueError, match="^real must be a floating-point .* with N of at least 6"):
+        density(four, three)
     assert coverage(four, three[:1], k=3) >= 0  # one generated picture can be looked at
-    for measure in (precision_recall, coverage):
+    for measure in (precision_recall, coverage, density):
         with pytest.raises(ValueError, match="^k must be a whole number of at least 1"):
             measure(four, four, k=0)
 
@@ -144,7 +187,7 @@ def test_pictures_on_two_scales_are_refused_and_on_one_scale_whatever_it_is_they
     def parzen(x, samples):
         return parzen_log_likelihood(x, samples, std=0.3)
 
-    for measure in (told_apart, precision_recall, coverage, nearest, parzen):
+    for measure in (told_apart, precision_recall, coverage, density, nearest, parzen):
         for pair in ((a, change(b)), (change(a), b)):
             with pytest.raises(
                 ValueError, match=r"must be pictures on the scale of \w+, whose values go from .*, got "
@@ -153,7 +196,7 @@ def test_pictures_on_two_scales_are_refused_and_on_one_scale_whatever_it_is_they
         for good in (b + 0.05, 9 * torch.randn(b.shape)):  # a generator may overshoot, and be very bad
             measure(a, good)
         measure(a.flatten(1), change(b).flatten(1))  # these are features
-    for measure in (told_apart, precision_recall, coverage):
+    for measure in (told_apart, precision_recall, coverage, density):
         assert measure(change(a), change(b)) == measure(a, b)
     with pytest.raises(ValueError, match="^held_out must be pictures on the scale of samples"):
         memorisation(a, b, change(c))

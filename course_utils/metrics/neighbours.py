@@ -129,6 +129,31 @@ def coverage(real: Tensor, fake: Tensor, k: int = 5) -> float:
     return (distances(real_flat, fake_flat).amin(1) <= _radii(real_flat, k)).double().mean().item()
 
 
+def density(real: Tensor, fake: Tensor, k: int = 5) -> float:
+    """In how many balls of real pictures a generated one lies, over k; for equal distributions 1 on average.
+
+        density = 1 / (k M) sum over y in fake of the number of x in real with |y - x| <= r_k(x)
+
+    with r_k(x) the distance from x to its k-th nearest other real picture. Where ``precision_recall`` asks whether a
+    generated picture lies in a ball, this counts the balls, so that the one large ball of an outlier weighs little.
+    It is no share: samples crowded where the real ones are dense have more than 1.
+
+    Args:
+        real: floating point (N, ...), pictures or features, N > k.
+        fake: floating point (M, ...) of the same shape.
+        k: which neighbour.
+
+    Raises:
+        ValueError: real or fake is not a finite float tensor, or of another shape; real has no more than k; k < 1.
+
+    Source: Naeem et al., arXiv 2002.09797.
+    """
+    k = _check.whole("k", k)
+    real_flat, fake_flat = need_sets(real=real, fake=fake)
+    need_set("real", real, k + 1)
+    return (distances(fake_flat, real_flat) <= _radii(real_flat, k)).sum(1).double().mean().item() / k
+
+
 def _radii(x: Tensor, k: int) -> Tensor:
     """Distance of each of x (N, D) to its k-th nearest other one."""
     return distances(x, x).fill_diagonal_(-math.inf).kthvalue(k + 1, dim=1).values  # the nearest is itself
