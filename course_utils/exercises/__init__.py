@@ -32,10 +32,11 @@ from course_utils.exercises.n07_network import build_vae
 from course_utils.exercises.n07_vae import active_units, effective_beta, find_the_bug_vae, free_bits
 from course_utils.exercises.n08_gan import detached_loss, generator_loss, smoothed_rest, suspicious
 from course_utils.exercises.n09_gan_theory import best_discriminator, jsd_bound, jsd_by_draws
+from course_utils.exercises.n10_how_to_judge import build_precision_recall, fair, frechet_of, precision
 from course_utils.exercises.n11_gan_losses import effective_share, likelihood_loss, relativistic_loss
 from course_utils.exercises.n12_wasserstein import between, slow_rate, w1_line
-from course_utils.exercises.n14_face_to_face import fair, frechet_of, precision, surprise_bound
 from course_utils.exercises.n13_what_came_next import coupling_log_det, flow_log_prob, matching_pair, noisy, step_mean
+from course_utils.exercises.n14_face_to_face import surprise_bound
 
 __all__ = [
     "log_density",
@@ -94,6 +95,7 @@ __all__ = [
     "between",
     "slow_rate",
     "w1_line",
+    "build_precision_recall",
     "fair",
     "frechet_of",
     "precision",

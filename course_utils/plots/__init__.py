@@ -11,6 +11,7 @@ from course_utils.plots.colours import swatches
 from course_utils.plots.comparisons import dots
 from course_utils.plots.curves import band, curves, training
 from course_utils.plots.fields import atlas, codes, matrix, plane, planes
+from course_utils.plots.judging import balls, sees
 from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, skewed, two_stacks
 from course_utils.plots.networks import (
     attention_step,
@@ -33,6 +34,7 @@ __all__ = [
     "LABELS",
     "atlas",
     "attention_step",
+    "balls",
     "band",
     "codes",
     "curves",
@@ -55,6 +57,7 @@ __all__ = [
     "receptive_field",
     "receptive_fields",
     "samples",
+    "sees",
     "show_source",
     "skewed",
     "swatches",

@@ -22,10 +22,11 @@ from answers import (
     n07_vae,
     n08_gan,
     n09_gan_theory,
+    n10_how_to_judge,
     n11_gan_losses,
     n12_wasserstein,
-    n14_face_to_face,
     n13_what_came_next,
+    n14_face_to_face,
 )
 from course_utils import divergences, metrics, models
 
@@ -40,10 +41,11 @@ BOOKS = (
     n07_vae,
     n08_gan,
     n09_gan_theory,
+    n10_how_to_judge,
     n11_gan_losses,
     n12_wasserstein,
-    n14_face_to_face,
     n13_what_came_next,
+    n14_face_to_face,
 )
 ARGUMENTS = {name: arguments for book in BOOKS for name, arguments in book.ARGUMENTS.items()}
 RIGHT = {name: bodies for book in BOOKS for name, bodies in book.RIGHT.items()}
