@@ -1,0 +1,335 @@
+"""Which loss? Fifteen games on three data sets, each searched as hard as the next, played until nothing moves.
+
+    python benchmarks/losses.py [--data grid] [--only "hinge"] [--seeds 5] [--device cpu] [--threads 1] [--eager]
+
+Arms: seven objectives, each without a penalty and with R1 (Mescheder et al., arXiv 1801.04406), and WGAN-GP with five
+critic steps for each of the generator's, as its authors train it (Gulrajani et al., arXiv 1704.00028). All arms of a
+data set have the same generator, discriminator, batch and averaged weights (``_games``). An arm has a number of steps;
+WGAN-GP, whose steps cost more, has fewer, so that processor time is about equal.
+
+1. Search. TRIALS settings, the same for every arm, are drawn from SPACE: both rates, Adam's beta1, the weight of the
+   penalty (a Latin hypercube: random, but no corner is left out). Each is played once for a quarter of the steps with
+   TUNING_SEED, and the best by the primary metric is taken.
+2. Match. The best setting is played with seeds 0, 1, ... that the search has not seen; seed s has the same networks,
+   pictures and noise in all arms, so that arms can be compared in pairs.
+3. Convergence. Everything is measured at 1/16, 1/8, ... 1 of the steps.
+
+Primary metric, named before the first run, scaled so that 0 is the null and 1 the ceiling:
+
+    grid    share of samples within 3 std of a mode, each of the 25 modes counting for at most 1/25
+    moons   share of samples that are a moon, each of the 8 phases counting for at most 1/8
+    digits  kernel distance to unseen digits, in features of the course's classifier
+
+The first two are 1 minus the total variation between where samples lie and where they belong (everything that is no
+mode or no moon lies nowhere): dropping modes costs as much as missing them. The null knows nothing: points all over the
+square, or the mean picture with each pixel's own noise. The ceiling is real data that nobody was trained on. Energy
+distance was meant to be the grid's, and is stored beside: the empty square has 0.020, two sets of 2,500 real points
+have 0.004 with a spread as large, which leaves little between. The split of the digits is shuffled over their writers.
+
+Results: results/losses_<data>_cpu.json, written after every batch of runs, so that what is interrupted goes on where it
+was; samples of the median seed in a .safetensors file beside it.
+"""
+
+import argparse
+import functools
+import json
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from _common import RESULTS, machine, read_options, store
+from _games import Setting, picture_players, planar_players, play
+from safetensors.torch import load_file, save_file
+from scipy.stats.qmc import LatinHypercube
+from torch import Tensor
+
+from course_utils import data, metrics
+from course_utils.models import DigitClassifier
+from course_utils.objectives import OBJECTIVES
+
+TRIALS, TUNING_SEED, SEEDS = 10, 100, 5
+SPACE = {"rates": (5e-4, 1e-2), "beta1": (0.0, 0.5), "gamma": (0.03, 30.0)}  # rates and gamma even in their logarithm
+MARKS = (16, 8, 4, 2, 1)
+KEPT = 400  # points of a sample that is stored
+WGAN_GP = "wasserstein, gradient penalty"
+ARMS = {f"{name}, R1" if penalty else name: (name, penalty) for name in OBJECTIVES for penalty in ("", "R1")}
+ARMS[WGAN_GP] = ("wasserstein", "gradient penalty")
+
+
+class World(NamedTuple):
+    """A data set, its players, and how samples are judged."""
+
+    real: Tensor
+    make: Callable
+    latent: int
+    batch: int
+    steps: int
+    critic_steps_cost: float  # processor time of a step of WGAN-GP, in steps with R1
+    samples: int
+    primary: str
+    measure: Callable[[Tensor], dict[str, float]]
+    null: Callable[[torch.Generator], Tensor]
+    ceiling: Callable[[torch.Generator], Tensor]
+    shown: int  # samples that are stored
+
+
+# --- worlds ----------------------------------------------------------------------------------------------------------
+
+
+def capped_share(kinds: Tensor, right: Tensor, among: int) -> float:
+    """sum_k min(share of samples that are right and of kind k, 1 / K): 1 minus the total variation to even kinds."""
+    shares = torch.bincount(kinds[right], minlength=among).double() / len(kinds)
+    return shares.clamp(max=1 / among).sum().item()
+
+
+def grid() -> World:
+    world = data.grid()
+    source = torch.Generator().manual_seed(0)
+    points, unseen = world.sample(100_000, source), world.sample(2_500, source)
+    scale = points.std(0).mean()
+
+    def measure(x: Tensor) -> dict[str, float]:
+        x = x * scale
+        distance, kind = torch.cdist(x.double(), world.centres.double()).min(1)
+        found = metrics.mode_coverage(x, world.centres, world.std)._asdict()
+        share = capped_share(kind, distance <= 3 * world.std, len(world.centres))
+        return {"share": share, "energy": metrics.energy_distance(x, unseen)} | found
+
+    return World(
+        points / scale,
+        planar_players,
+        2,
+        256,
+        6_000,
+        3.75,
+        2_500,
+        "share",
+        measure,
+        lambda g: (10 * torch.rand(2_500, 2, generator=g) - 5) / scale,
+        lambda g: world.sample(2_500, g) / scale,
+        KEPT,
+    )
+
+
+def moons() -> World:
+    images = data.moon_phases()
+    mean, std = images.train.mean(0), images.train.std(0)
+
+    def measure(x: Tensor) -> dict[str, float]:
+        distance, phase = data.nearest_moon(x)
+        kind = (8 * phase + 0.5).floor().long() % 8
+        near = distance < metrics.MOON_LIMIT
+        share, phases = metrics.moon_scores(x)
+        return {"share": capped_share(kind, near, 8), "moons": share, "phases": phases}
+
+    return World(
+        images.train,
+        functools.partial(picture_players, (1, 16, 16), 16, (128, 128)),
+        16,
+        64,
+        8_000,
+        3.75,
+        1_000,
+        "share",
+        measure,
+        lambda g: (mean + std * torch.randn(1_000, 1, 16, 16, generator=g)).clamp(0, 1),
+        lambda g: data.moon_phases(1_250, seed=int(torch.randint(1_000, 10**6, (), generator=g))).train,
+        24,
+    )
+
+
+def digits() -> World:
+    images = data.digits()
+    everything = torch.cat([images.train, images.valid, images.test])
+    labels = torch.cat([images.train_labels, images.valid_labels, images.test_labels])
+    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))  # over the writers
+    train, unseen, ceiling = everything[order].split([1_000, 400, 397])
+    judge = DigitClassifier.trained().eval()
+    mean, std = train.mean(0), train.std(0)
+
+    @torch.no_grad()
+    def measure(x: Tensor) -> dict[str, float]:
+        x = x.clamp(0, 1)
+        distance = metrics.kernel_distance(judge.features(unseen), judge.features(x)).mean
+        classes = judge(x).argmax(1).bincount(minlength=10) / len(x)
+        truth = labels.bincount(minlength=10) / len(labels)
+        precision, recall = metrics.precision_recall(judge.features(train), judge.features(x))
+        return {
+            "kernel": distance,
+            "classes": int((classes >= 0.01).sum()),
+            "reverse_kl": torch.xlogy(classes, classes / truth).sum().item(),
+            "precision": precision,
+            "recall": recall,
+        }
+
+    return World(
+        train,
+        functools.partial(picture_players, (1, 8, 8), 16, (128, 128)),
+        16,
+        64,
+        8_000,
+        3.75,
+        1_000,
+        "kernel",
+        measure,
+        lambda g: (mean + std * torch.randn(1_000, 1, 8, 8, generator=g)).clamp(0, 1),
+        lambda g: ceiling,
+        24,
+    )
+
+
+WORLDS = {world.__name__: world for world in (grid, moons, digits)}
+
+
+# --- search and match ------------------------------------------------------------------------------------------------
+
+
+def trials() -> list[Setting]:
+    """The settings that every arm tries: random, and spread evenly over each side of SPACE (a Latin hypercube)."""
+    rate, weight = ([math.log(end) for end in SPACE[key]] for key in ("rates", "gamma"))
+    found = []
+    for u in LatinHypercube(4, rng=0).random(TRIALS):
+        *rates, gamma = (
+            float(f"{math.exp(a + v * (b - a)):.3g}") for v, (a, b) in zip(u[:3], (rate, rate, weight), strict=True)
+        )
+        found.append(Setting(*rates, SPACE["beta1"][int(u[3] >= 0.5)], gamma))
+    return found
+
+
+def budget(world: World, arm: str) -> int:
+    """Steps of the generator: a multiple of 64, so that a sixteenth of a quarter is a whole number."""
+    steps = world.steps / world.critic_steps_cost if arm == WGAN_GP else world.steps
+    return round(steps / 64) * 64
+
+
+def run(
+    world: World, arm: str, settings: list[Setting], seeds: list[int], steps: int, compiled: bool
+) -> tuple[list[dict], Tensor]:
+    """Play, and measure at each mark: a dictionary for each run, and samples (marks, runs, n, ...) to look at."""
+    name, penalty = ARMS[arm]
+    game = play(
+        world.make,
+        world.latent,
+        world.real,
+        [name] * len(seeds),
+        settings,
+        seeds,
+        penalty=penalty,
+        batch=world.batch,
+        marks=[steps // part for part in MARKS],
+        critic_steps=5 if arm == WGAN_GP else 1,
+        samples=world.samples,
+        compiled=compiled,
+    )
+    results, shown = [{"marks": {}} for _ in seeds], []
+    for snapshot in game:
+        shown.append(snapshot.samples[:, : world.shown].cpu())
+        for result, x in zip(results, snapshot.samples.cpu(), strict=True):
+            finite = bool(x.isfinite().all())
+            result["marks"][str(snapshot.step)] = world.measure(x) if finite else {"nan": 1}
+            result["seconds"] = snapshot.seconds
+    return results, torch.stack(shown)
+
+
+def bounds(world: World) -> dict[str, dict[str, float]]:
+    """What the measures say of a sampler that knows nothing, and of real data: means of five draws."""
+    found = {}
+    for name in ("null", "ceiling"):
+        rows = [world.measure(getattr(world, name)(torch.Generator().manual_seed(seed))) for seed in range(5)]
+        values = {key: [row[key] for row in rows] for key in rows[0]}
+        found[name] = {key: sum(v) / len(v) for key, v in values.items()}
+        found[name]["range"] = [min(values[world.primary]), max(values[world.primary])]
+    return found
+
+
+def score(measured: dict[str, float], primary: str, ends: dict[str, dict]) -> float:
+    """The primary metric, 0 for the null and 1 for the ceiling; samples that are not finite know nothing."""
+    if "nan" in measured:
+        return 0.0
+    null, ceiling = (ends[end][primary] for end in ("null", "ceiling"))
+    return (measured[primary] - null) / (ceiling - null)
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+
+def read(which: str) -> dict:
+    """What is stored already."""
+    path = RESULTS / f"losses_{which}_cpu.json"
+    return json.loads(path.read_text()) if path.exists() else {"arms": {}}
+
+
+def keep(which: str, arm: str, samples: Tensor) -> None:
+    """Store samples of one run at all marks, in little room: half precision for points, 256 greys for pictures."""
+    path = RESULTS / f"losses_{which}_cpu.safetensors"
+    stored = load_file(path) if path.exists() else {}
+    small = samples.half() if samples.ndim == 3 else (samples.clamp(0, 1) * 255).round().to(torch.uint8)
+    unfinished = path.with_suffix(".tmp")
+    save_file(dict(sorted((stored | {arm: small.contiguous()}).items())), unfinished)
+    unfinished.replace(path)
+
+
+def update(which: str, head: dict, arm: str, row: dict) -> None:
+    """Write one arm; read again before, since another process may have written another arm."""
+    stored = read(which)
+    arms = stored["arms"] | {arm: stored["arms"].get(arm, {}) | row}
+    store(f"losses_{which}_cpu", head | {"arms": {name: arms[name] for name in ARMS if name in arms}})
+
+
+def final(result: dict, primary: str, ends: dict) -> float:
+    return score(list(result["marks"].values())[-1], primary, ends)
+
+
+def main() -> None:
+    options = read_options(
+        __doc__,
+        "only",
+        "seeds",
+        "device",
+        own={"data": {"choices": ("all", *WORLDS), "default": "all"}, "eager": {"action": "store_true"}},
+    )
+    for which in WORLDS if options.data == "all" else (options.data,):
+        contest(which, options)
+
+
+def contest(which: str, options: argparse.Namespace) -> None:
+    world = WORLDS[which]()
+    world = world._replace(real=world.real.to(options.device))
+    ends = bounds(world)
+    settings = trials()
+    head = {
+        "data": which,
+        "primary": world.primary,
+        "batch": world.batch,
+        "space": SPACE,
+        "settings": settings,
+        "tuning_seed": TUNING_SEED,
+        **ends,
+        "machine": machine(),
+    }
+    arms = [arm for arm in ARMS if arm == options.only or not options.only]
+    for arm in arms:
+        if "search" not in read(which)["arms"].get(arm, {}):
+            found, _ = run(world, arm, settings, [TUNING_SEED] * TRIALS, budget(world, arm) // 4, not options.eager)
+            rows = [{"score": final(r, world.primary, ends), **r} for r in found]
+            best = max(range(TRIALS), key=lambda i: rows[i]["score"])
+            update(which, head, arm, {"steps": budget(world, arm), "search": rows, "best": best})
+            print(f"{which} · {arm} · search · best {settings[best]} {rows[best]['score']:.3f}", flush=True)
+    for arm in arms:
+        stored = read(which)["arms"][arm]
+        seeds = [seed for seed in range(options.seeds) if str(seed) not in stored.get("runs", {})]
+        if not seeds:
+            continue
+        setting = settings[stored["best"]]
+        found, samples = run(world, arm, [setting] * len(seeds), seeds, budget(world, arm), not options.eager)
+        rows = {str(s): {"score": final(r, world.primary, ends), **r} for s, r in zip(seeds, found, strict=True)}
+        update(which, head, arm, {"runs": stored.get("runs", {}) | rows})
+        scores = [row["score"] for row in rows.values()]
+        middle = sorted(range(len(seeds)), key=lambda i: scores[i])[len(seeds) // 2]
+        keep(which, arm, samples[:, middle])
+        print(f"{which} · {arm} · " + " ".join(f"{s:.3f}" for s in sorted(scores)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Many games in one batch (benchmarks/_games.py), and the contest of losses, against plain loops and known answers."""
+
+import json
+import math
+
+import _games
+import losses
+import pytest
+import torch
+from _games import Setting
+
+from course_utils.objectives import OBJECTIVES, r1_penalty
+
+SETTINGS = [Setting(1e-3, 3e-3, 0.0, 2.0), Setting(4e-3, 5e-4, 0.5, 0.1)]
+STEPS, BATCH = 6, 16
+
+
+def plain(name, penalty, setting, seed, real, critic_steps=1):
+    """One run as anybody would write it, with torch's Adam."""
+    torch.manual_seed(seed)
+    G, D = _games.planar_players()
+    source = torch.Generator().manual_seed(1_000 + seed)
+    opt_g = torch.optim.Adam(G.parameters(), setting.generator_rate, (setting.beta1, 0.99))
+    opt_d = torch.optim.Adam(D.parameters(), setting.discriminator_rate, (setting.beta1, 0.99))
+    mean = [p.detach().clone() for p in G.parameters()]
+    for t in range(1, STEPS + 1):
+        for _ in range(critic_steps):
+            x = real[torch.randint(len(real), (BATCH,), generator=source)]
+            fake = G(torch.randn(BATCH, 2, generator=source)).detach()
+            loss = OBJECTIVES[name].discriminator(D(x), D(fake))
+            if penalty == "R1":
+                loss = loss + setting.gamma / 2 * r1_penalty(D, x)
+            opt_d.zero_grad()
+            loss.backward()
+            opt_d.step()
+        loss = OBJECTIVES[name].generator(D(x), D(G(torch.randn(BATCH, 2, generator=source))))
+        opt_g.zero_grad()
+        loss.backward()
+        opt_g.step()
+        for m, p in zip(mean, G.parameters(), strict=True):
+            m.lerp_(p.detach(), 1 - (1 - 1 / t) ** 10)
+    for m, p in zip(mean, G.parameters(), strict=True):
+        p.data.copy_(m)
+    return G(torch.randn(50, 2, generator=torch.Generator().manual_seed(2_000 + seed))).detach()
+
+
+def stacked(names, penalty, settings, seeds, real, **more):
+    game = _games.play(
+        _games.planar_players, 2, real, names, settings, seeds, penalty=penalty, batch=BATCH, samples=50, **more
+    )
+    return list(game)
+
+
+@pytest.fixture
+def real():
+    """Data in float64: Adam's first steps go by the sign of a gradient, and rounding would decide some of them."""
+    torch.set_default_dtype(torch.float64)
+    yield torch.randn(300, 2, generator=torch.Generator().manual_seed(1))
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("penalty", ["", "R1"])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_each_run_of_a_batch_is_the_plain_loop(name, penalty, real):
+    last = stacked([name] * 2, penalty, SETTINGS, [3, 7], real, marks=[2, STEPS])[-1]
+    assert last.step == STEPS
+    for run, (setting, seed) in enumerate(zip(SETTINGS, [3, 7], strict=True)):
+        assert torch.allclose(last.samples[run], plain(name, penalty, setting, seed, real), atol=1e-9)
+
+
+def test_runs_of_a_batch_may_play_different_games(real):
+    names = ["hinge", "relativistic"]
+    last = stacked(names, "R1", SETTINGS, [5, 5], real, marks=[STEPS], critic_steps=2)[-1]
+    for run, name in enumerate(names):
+        right = plain(name, "R1", SETTINGS[run], 5, real, critic_steps=2)
+        assert torch.allclose(last.samples[run], right, atol=1e-9)
+
+
+def test_a_run_depends_on_its_seed_alone(real):
+    alone = stacked(["hinge"], "", SETTINGS[:1], [3], real, marks=[STEPS])[-1].samples[0]
+    among = stacked(["hinge"] * 3, "", SETTINGS[:1] * 3, [8, 3, 3], real, marks=[STEPS])[-1].samples
+    assert torch.allclose(among[1], alone, atol=1e-9) and torch.equal(among[1], among[2])
+    assert not torch.allclose(among[0], alone, atol=1e-2)
+
+
+def test_a_weight_of_the_gradient_penalty_changes_its_run_only(real):
+    weak, strong = SETTINGS[0]._replace(gamma=0.0), SETTINGS[0]._replace(gamma=10.0)
+    last = stacked(["wasserstein"] * 2, "gradient penalty", [weak, strong], [3, 3], real, marks=[STEPS])[-1].samples
+    free = plain("wasserstein", "", weak, 3, real)
+    assert torch.allclose(last[0], free, atol=1e-9) and not torch.allclose(last[1], free, atol=1e-3)
+
+
+def test_shares_are_capped():
+    kinds, right = torch.tensor([0, 0, 0, 1, 2, 3]), torch.tensor([True, True, True, True, False, True])
+    assert losses.capped_share(kinds, right, 4) == pytest.approx(0.25 + 1 / 6 + 0 + 1 / 6)
+    assert losses.capped_share(torch.arange(4), torch.ones(4, dtype=bool), 4) == 1.0
+    assert losses.capped_share(torch.zeros(9, dtype=int), torch.ones(9, dtype=bool), 4) == 0.25
+
+
+def test_a_score_runs_from_the_null_to_the_ceiling():
+    ends = {"null": {"kernel": 2.0}, "ceiling": {"kernel": 0.5}}
+    found = [losses.score({"kernel": value}, "kernel", ends) for value in (2.0, 0.5, 1.25, 3.5)]
+    assert found == [0.0, 1.0, 0.5, -1.0] and losses.score({"nan": 1}, "kernel", ends) == 0.0
+
+
+def test_trials_are_the_same_for_all_and_lie_in_the_space():
+    found = losses.trials()
+    assert found == losses.trials() and len(set(found)) == losses.TRIALS
+    for setting in found:
+        for rate in setting[:2]:
+            assert losses.SPACE["rates"][0] <= rate <= losses.SPACE["rates"][1]
+        assert setting.beta1 in losses.SPACE["beta1"]
+        assert losses.SPACE["gamma"][0] <= setting.gamma <= losses.SPACE["gamma"][1]
+    assert {s.beta1 for s in found} == set(losses.SPACE["beta1"])
+
+
+@pytest.mark.parametrize("which", losses.WORLDS)
+def test_the_null_is_far_from_the_ceiling(which):
+    world = losses.WORLDS[which]()
+    ends = losses.bounds(world)
+    low, high = (ends[end]["range"] for end in ("null", "ceiling"))
+    gap = abs(ends["ceiling"][world.primary] - ends["null"][world.primary])
+    assert gap > 10 * max(low[1] - low[0], high[1] - high[0])
+    assert torch.isfinite(world.real).all() and world.real.shape[1:] == world.null(torch.Generator()).shape[1:]
+
+
+def test_what_is_interrupted_goes_on_and_nothing_is_run_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(losses, "RESULTS", tmp_path)
+    monkeypatch.setattr("_common.RESULTS", tmp_path)
+    small = losses.grid()._replace(steps=64, batch=8, samples=100, shown=10)
+    monkeypatch.setitem(losses.WORLDS, "grid", lambda: small)
+    calls = []
+
+    def counted(world, arm, settings, seeds, steps, compiled, play=losses.run):
+        calls.append((arm, len(seeds), steps))
+        return play(world, arm, settings, seeds, steps, compiled)
+
+    monkeypatch.setattr(losses, "run", counted)
+    command = ["losses.py", "--data", "grid", "--only", "hinge", "--eager", "--seeds"]
+    for seeds in ("2", "2", "3"):
+        monkeypatch.setattr("sys.argv", [*command, seeds])
+        losses.main()
+    assert calls == [("hinge", losses.TRIALS, 16), ("hinge", 2, 64), ("hinge", 1, 64)]
+    row = json.loads((tmp_path / "losses_grid_cpu.json").read_text())["arms"]["hinge"]
+    assert sorted(row["runs"]) == ["0", "1", "2"] and len(row["search"]) == losses.TRIALS
+    assert [int(step) for step in row["runs"]["0"]["marks"]] == [4, 8, 16, 32, 64]
+    best = max(r["score"] for r in row["search"])
+    assert row["search"][row["best"]]["score"] == best and math.isfinite(best)
+    assert not list(tmp_path.glob("*.tmp"))
