@@ -34,11 +34,13 @@ import argparse
 import functools
 import json
 import math
+import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from _common import RESULTS, machine, read_options, store
+from _compare import median_interval, paired, still_moves
 from _games import Setting, picture_players, planar_players, play
 from safetensors.torch import load_file, save_file
 from scipy.stats.qmc import LatinHypercube
@@ -274,11 +276,42 @@ def update(which: str, head: dict, arm: str, row: dict) -> None:
     """Write one arm; read again before, since another process may have written another arm."""
     stored = read(which)
     arms = stored["arms"] | {arm: stored["arms"].get(arm, {}) | row}
-    store(f"losses_{which}_cpu", head | {"arms": {name: arms[name] for name in ARMS if name in arms}})
+    result = head | {"arms": {name: arms[name] for name in ARMS if name in arms}}
+    store(f"losses_{which}_cpu", result | {"table": table(result)})
 
 
 def final(result: dict, primary: str, ends: dict) -> float:
     return score(list(result["marks"].values())[-1], primary, ends)
+
+
+def table(stored: dict) -> dict[str, dict]:
+    """One row an arm, of those whose match was played: all that notebook 11 says of it."""
+    rows, scores = {}, {}
+    for arm, played in stored["arms"].items():
+        if "runs" not in played:
+            continue
+        marks = [
+            [score(m, stored["primary"], stored) for m in run["marks"].values()] for run in played["runs"].values()
+        ]
+        scores[arm] = ends = [run[-1] for run in marks]
+        search = [trial["score"] for trial in played["search"]]
+        rows[arm] = {
+            "median": statistics.median(ends),
+            "interval": median_interval(ends),
+            "failed": sum(end <= 0 for end in ends) / len(ends),
+            "converged": not still_moves([run[-2] for run in marks], ends),
+            "last_doubling": statistics.mean(run[-1] - run[-2] for run in marks),
+            "search_median": statistics.median(search),
+            "search_failed": sum(trial <= 0 for trial in search) / len(search),
+            "seconds": statistics.median(run["seconds"] for run in runs),
+        }
+    base = {arm: "non_saturating" + (", R1" if penalty else "") for arm, (_, penalty) in ARMS.items() if arm in scores}
+    base["non_saturating, R1"] = "non_saturating"
+    same = {arm: o for arm, o in base.items() if arm != o and {arm, o} <= set(scores)}
+    same = {arm: o for arm, o in same.items() if len(scores[arm]) == len(scores[o])}
+    for arm, found in paired(scores, same).items():
+        rows[arm] |= found
+    return rows
 
 
 def main() -> None:

@@ -3,11 +3,13 @@
 import json
 import math
 
+import _compare
 import _games
 import losses
 import pytest
 import torch
 from _games import Setting
+from scipy.stats import ttest_rel
 
 from course_utils.objectives import OBJECTIVES, r1_penalty
 
@@ -147,3 +149,56 @@ def test_what_is_interrupted_goes_on_and_nothing_is_run_twice(tmp_path, monkeypa
     best = max(r["score"] for r in row["search"])
     assert row["search"][row["best"]]["score"] == best and math.isfinite(best)
     assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_holm_is_the_step_down_rule():
+    source = torch.Generator().manual_seed(0)
+    rows = {
+        name: (torch.randn(6, generator=source) + shift).tolist()
+        for name, shift in zip("abcd", (0, 1, 3, 9), strict=True)
+    }
+    found = _compare.paired(rows, {name: "a" for name in "bcd"})
+    plain_p = {name: ttest_rel(rows[name], rows["a"]).pvalue for name in "bcd"}
+    worst = 0.0
+    for i, name in enumerate(sorted(plain_p, key=plain_p.get)):
+        worst = max(worst, min(1.0, (3 - i) * plain_p[name]))
+        assert found[name]["p_holm"] == pytest.approx(worst)
+    mean = sum(d - a for d, a in zip(rows["d"], rows["a"], strict=True)) / 6
+    assert found["d"]["difference"] == pytest.approx(mean) and found["d"]["base"] == "a"
+
+
+def test_rows_that_failed_alike_differ_by_nothing():
+    found = _compare.paired({"a": [0.0] * 5, "b": [0.0] * 5, "c": [0.5] * 5}, {"b": "a", "c": "a"})
+    assert found["b"]["p_holm"] == 1.0 and found["c"]["p_holm"] == 0.0
+
+
+def test_a_row_moves_if_the_last_doubling_moves_it_by_more_than_its_spread():
+    assert _compare.still_moves([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+    assert not _compare.still_moves([0.45, 0.55, 0.5], [0.4, 0.5, 0.6])
+    assert not _compare.still_moves([0.4, 0.6], [0.6, 0.4])
+
+
+def test_an_interval_of_the_median_holds_it():
+    low, high = _compare.median_interval([0.1, 0.2, 0.4, 0.5, 0.9])
+    assert 0.1 <= low <= 0.4 <= high <= 0.9 and low < high
+    assert _compare.median_interval([0.3] * 5) == [0.3, 0.3]
+
+
+def test_the_table_of_a_small_contest():
+    def played(*runs):
+        marks = [{str(step): {"share": value} for step, value in zip((1, 2), run, strict=True)} for run in runs]
+        found = {str(seed): {"marks": m, "seconds": 2.0} for seed, m in enumerate(marks)}
+        return {"search": [{"score": 0.0}, {"score": 0.6}, {"score": 0.2}], "best": 1, "runs": found}
+
+    arms = {
+        "non_saturating": played((0.2, 0.2), (0.3, 0.4), (0.4, 0.3)),
+        "non_saturating, R1": played((0.4, 0.8), (0.5, 0.9), (0.5, 0.91)),
+        "hinge": played((0.1, 0.1), (0.2, 0.05), (0.1, 0.3)),
+    }
+    stored = {"primary": "share", "null": {"share": 0.1}, "ceiling": {"share": 1.1}, "arms": arms}
+    rows = losses.table(stored)
+    assert rows["hinge"]["median"] == pytest.approx(0.0) and rows["hinge"]["failed"] == pytest.approx(2 / 3)
+    assert rows["non_saturating"]["converged"] and not rows["non_saturating, R1"]["converged"]
+    assert rows["non_saturating, R1"]["base"] == "non_saturating" and "base" not in rows["non_saturating"]
+    assert rows["hinge"]["base"] == "non_saturating"
+    assert rows["hinge"]["search_median"] == 0.2 and rows["hinge"]["search_failed"] == pytest.approx(1 / 3)
