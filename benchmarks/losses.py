@@ -290,9 +290,8 @@ def table(stored: dict) -> dict[str, dict]:
     for arm, played in stored["arms"].items():
         if "runs" not in played:
             continue
-        marks = [
-            [score(m, stored["primary"], stored) for m in run["marks"].values()] for run in played["runs"].values()
-        ]
+        runs = played["runs"].values()
+        marks = [[score(m, stored["primary"], stored) for m in run["marks"].values()] for run in runs]
         scores[arm] = ends = [run[-1] for run in marks]
         search = [trial["score"] for trial in played["search"]]
         rows[arm] = {
@@ -362,6 +361,8 @@ def contest(which: str, options: argparse.Namespace) -> None:
         middle = sorted(range(len(seeds)), key=lambda i: scores[i])[len(seeds) // 2]
         keep(which, arm, samples[:, middle])
         print(f"{which} · {arm} · " + " ".join(f"{s:.3f}" for s in sorted(scores)), flush=True)
+    stored = read(which)
+    store(f"losses_{which}_cpu", stored | {"table": table(stored)})
 
 
 if __name__ == "__main__":
