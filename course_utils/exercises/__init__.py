@@ -31,6 +31,7 @@ from course_utils.exercises.n06_estimate import build_elbo
 from course_utils.exercises.n07_network import build_vae
 from course_utils.exercises.n07_vae import active_units, effective_beta, find_the_bug_vae, free_bits
 from course_utils.exercises.n08_gan import detached_loss, generator_loss, smoothed_rest, suspicious
+from course_utils.exercises.n09_discriminator import build_discriminator
 from course_utils.exercises.n09_gan_theory import best_discriminator, jsd_bound, jsd_by_draws
 from course_utils.exercises.n10_how_to_judge import build_precision_recall, fair, frechet_of, precision
 from course_utils.exercises.n11_gan_losses import effective_share, likelihood_loss, relativistic_loss
@@ -87,6 +88,7 @@ __all__ = [
     "smoothed_rest",
     "suspicious",
     "best_discriminator",
+    "build_discriminator",
     "jsd_bound",
     "jsd_by_draws",
     "effective_share",

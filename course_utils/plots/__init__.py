@@ -10,6 +10,7 @@ from course_utils.plots.bounds import elbo_and_gap, guesses
 from course_utils.plots.colours import swatches
 from course_utils.plots.comparisons import dots
 from course_utils.plots.curves import band, curves, training
+from course_utils.plots.densities import densities
 from course_utils.plots.fields import atlas, codes, matrix, plane, planes
 from course_utils.plots.judging import balls, sees
 from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, skewed, two_stacks
@@ -38,6 +39,7 @@ __all__ = [
     "band",
     "codes",
     "curves",
+    "densities",
     "dots",
     "elbo_and_gap",
     "encoder_decoder",
