@@ -27,7 +27,7 @@ distance was meant to be the grid's, and is stored beside: the empty square has 
 have 0.004 with a spread as large, which leaves little between. The split of the digits is shuffled over their writers.
 
 Results: results/losses_<data>_cpu.json, written after every batch of runs, so that what is interrupted goes on where it
-was; samples of the median seed in a .safetensors file beside it.
+was; samples at all marks in a .safetensors file beside it, of the median among the seeds that were played together.
 """
 
 import argparse
@@ -317,9 +317,12 @@ def main() -> None:
     options = read_options(
         __doc__,
         "only",
-        "seeds",
         "device",
-        own={"data": {"choices": ("all", *WORLDS), "default": "all"}, "eager": {"action": "store_true"}},
+        own={
+            "seeds": {"type": int, "default": SEEDS},
+            "data": {"choices": ("all", *WORLDS), "default": "all"},
+            "eager": {"action": "store_true"},
+        },
     )
     for which in WORLDS if options.data == "all" else (options.data,):
         contest(which, options)
