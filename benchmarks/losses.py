@@ -1,6 +1,6 @@
 """Which loss? Fifteen games on three data sets, each searched as hard as the next, played until nothing moves.
 
-    python benchmarks/losses.py [--data grid] [--only "hinge"] [--seeds 5] [--device cpu] [--threads 1] [--eager]
+    python benchmarks/losses.py [--data grid] [--only "hinge"] [--seeds 5] [--longer 4] [--eager] [--device cpu]
 
 Arms: seven objectives, each without a penalty and with R1 (Mescheder et al., arXiv 1801.04406), and WGAN-GP with five
 critic steps for each of the generator's, as its authors train it (Gulrajani et al., arXiv 1704.00028). All arms of a
@@ -12,7 +12,8 @@ WGAN-GP, whose steps cost more, has fewer, so that processor time is about equal
    TUNING_SEED, and the best by the primary metric is taken.
 2. Match. The best setting is played with seeds 0, 1, ... that the search has not seen; seed s has the same networks,
    pictures and noise in all arms, so that arms can be compared in pairs.
-3. Convergence. Everything is measured at 1/16, 1/8, ... 1 of the steps.
+3. Convergence. Everything is measured at 1/16, 1/8, ... 1 of the steps. A row whose last doubling moved it by more
+   than its runs lie apart has not converged; ``--longer 4`` plays the same match anew with four times the steps.
 
 Primary metric, named before the first run, scaled so that 0 is the null and 1 the ceiling:
 
@@ -284,14 +285,18 @@ def final(result: dict, primary: str, ends: dict) -> float:
     return score(list(result["marks"].values())[-1], primary, ends)
 
 
+def course(runs: dict[str, dict], stored: dict) -> list[list[float]]:
+    """Scores of each run at all marks."""
+    return [[score(m, stored["primary"], stored) for m in run["marks"].values()] for run in runs.values()]
+
+
 def table(stored: dict) -> dict[str, dict]:
     """One row an arm, of those whose match was played: all that notebook 11 says of it."""
     rows, scores = {}, {}
     for arm, played in stored["arms"].items():
         if "runs" not in played:
             continue
-        runs = played["runs"].values()
-        marks = [[score(m, stored["primary"], stored) for m in run["marks"].values()] for run in runs]
+        marks = course(played["runs"], stored)
         scores[arm] = ends = [run[-1] for run in marks]
         search = [trial["score"] for trial in played["search"]]
         rows[arm] = {
@@ -302,8 +307,15 @@ def table(stored: dict) -> dict[str, dict]:
             "last_doubling": statistics.mean(run[-1] - run[-2] for run in marks),
             "search_median": statistics.median(search),
             "search_failed": sum(trial <= 0 for trial in search) / len(search),
-            "seconds": statistics.median(run["seconds"] for run in runs),
+            "seconds": statistics.median(run["seconds"] for run in played["runs"].values()),
         }
+        for key in played:
+            if key.startswith("runs, "):
+                marks = course(played[key], stored)
+                rows[arm][key.removeprefix("runs, ")] = {
+                    "median": statistics.median(run[-1] for run in marks),
+                    "converged": not still_moves([run[-2] for run in marks], [run[-1] for run in marks]),
+                }
     base = {arm: "non_saturating" + (", R1" if penalty else "") for arm, (_, penalty) in ARMS.items() if arm in scores}
     base["non_saturating, R1"] = "non_saturating"
     same = {arm: o for arm, o in base.items() if arm != o and {arm, o} <= set(scores)}
@@ -321,11 +333,29 @@ def main() -> None:
         own={
             "seeds": {"type": int, "default": SEEDS},
             "data": {"choices": ("all", *WORLDS), "default": "all"},
+            "longer": {"type": int, "default": 1, "choices": (1, 2, 4, 8)},
             "eager": {"action": "store_true"},
         },
     )
     for which in WORLDS if options.data == "all" else (options.data,):
         contest(which, options)
+
+
+def match(which: str, world: World, head: dict, arm: str, options: argparse.Namespace) -> None:
+    """Play the best setting of the search with the seeds that are not stored yet; where asked, for longer."""
+    key = "runs" if options.longer == 1 else f"runs, {options.longer} times the steps"
+    stored = read(which)["arms"][arm]
+    seeds = [seed for seed in range(options.seeds) if str(seed) not in stored.get(key, {})]
+    if not seeds:
+        return
+    settings = [Setting(*head["settings"][stored["best"]])] * len(seeds)
+    found, samples = run(world, arm, settings, seeds, options.longer * budget(world, arm), not options.eager)
+    rows = {str(s): {"score": final(r, world.primary, head), **r} for s, r in zip(seeds, found, strict=True)}
+    update(which, head, arm, {key: stored.get(key, {}) | rows})
+    scores = [row["score"] for row in rows.values()]
+    middle = sorted(range(len(seeds)), key=lambda i: scores[i])[len(seeds) // 2]
+    keep(which, arm if options.longer == 1 else f"{arm}, {options.longer} times the steps", samples[:, middle])
+    print(f"{which} · {arm} · {key} · " + " ".join(f"{s:.3f}" for s in sorted(scores)), flush=True)
 
 
 def contest(which: str, options: argparse.Namespace) -> None:
@@ -352,18 +382,7 @@ def contest(which: str, options: argparse.Namespace) -> None:
             update(which, head, arm, {"steps": budget(world, arm), "search": rows, "best": best})
             print(f"{which} · {arm} · search · best {settings[best]} {rows[best]['score']:.3f}", flush=True)
     for arm in arms:
-        stored = read(which)["arms"][arm]
-        seeds = [seed for seed in range(options.seeds) if str(seed) not in stored.get("runs", {})]
-        if not seeds:
-            continue
-        setting = settings[stored["best"]]
-        found, samples = run(world, arm, [setting] * len(seeds), seeds, budget(world, arm), not options.eager)
-        rows = {str(s): {"score": final(r, world.primary, ends), **r} for s, r in zip(seeds, found, strict=True)}
-        update(which, head, arm, {"runs": stored.get("runs", {}) | rows})
-        scores = [row["score"] for row in rows.values()]
-        middle = sorted(range(len(seeds)), key=lambda i: scores[i])[len(seeds) // 2]
-        keep(which, arm, samples[:, middle])
-        print(f"{which} · {arm} · " + " ".join(f"{s:.3f}" for s in sorted(scores)), flush=True)
+        match(which, world, head, arm, options)
     stored = read(which)
     store(f"losses_{which}_cpu", stored | {"table": table(stored)})
 
