@@ -27,6 +27,7 @@ SECOND_EDITION = (
     "05_autoencoder",
     "06_elbo_and_kl",
     "07_vae",
+    "08_gan",
 )
 RULE = "the first edition's text: it has no cell tagged check"
 

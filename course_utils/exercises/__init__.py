@@ -31,6 +31,7 @@ from course_utils.exercises.n06_estimate import build_elbo
 from course_utils.exercises.n07_network import build_vae
 from course_utils.exercises.n07_vae import active_units, effective_beta, find_the_bug_vae, free_bits
 from course_utils.exercises.n08_gan import detached_loss, generator_loss, smoothed_rest, suspicious
+from course_utils.exercises.n08_step import build_gan_step
 from course_utils.exercises.n09_discriminator import build_discriminator
 from course_utils.exercises.n09_gan_theory import best_discriminator, jsd_bound, jsd_by_draws
 from course_utils.exercises.n10_how_to_judge import build_precision_recall, fair, frechet_of, precision
@@ -82,6 +83,7 @@ __all__ = [
     "free_bits",
     "find_the_bug_vae",
     "build_vae",
+    "build_gan_step",
     "detached_loss",
     "discriminator_loss",
     "generator_loss",

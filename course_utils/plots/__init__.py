@@ -12,6 +12,7 @@ from course_utils.plots.comparisons import dots
 from course_utils.plots.curves import band, curves, training
 from course_utils.plots.densities import densities
 from course_utils.plots.fields import atlas, codes, matrix, plane, planes
+from course_utils.plots.films import film
 from course_utils.plots.judging import balls, sees
 from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, skewed, two_stacks
 from course_utils.plots.networks import (

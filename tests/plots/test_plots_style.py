@@ -37,6 +37,7 @@ FIGURES = {
     "receptive_fields": lambda t: plots.receptive_fields({f"{k} layers": FIELD for k in range(4)}, 3, 4, t, FIELD > 0),
     "one receptive field": lambda t: plots.receptive_fields({"a leak": FIELD + 1}, 3, 4, t),
     "two_stacks": lambda t: plots.two_stacks(7, 7, 3, 3, t),
+    "film": lambda t: plots.film({"now": (torch.zeros(2, 2), lambda x: x[:, 0])}, torch.zeros(3, 2), t),
     "skewed": lambda t: plots.skewed(3, 4, 1, 2, t),
     "planes": lambda t: plots.planes({name: torch.zeros(3, 2) for name in ("data", "vae", "gan")}, t),
     "gated_unit": plots.gated_unit,
