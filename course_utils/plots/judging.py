@@ -7,7 +7,7 @@ from matplotlib.patches import Circle, Patch, Rectangle
 from torch import Tensor
 
 from course_utils import _check
-from course_utils.plots.style import COLOURS, LINE, WIDTH, sentence, short, show, wrap_title
+from course_utils.plots.style import COLOURS, LINE, WIDTH, sentence, show, wrap_title
 
 WORSE, BETTER = "#F6C9A8", "#A9D1EC"  # tints of orange and blue that black text can be read on
 
@@ -29,7 +29,7 @@ def balls(real: Tensor, fake: Tensor, k: int = 3, title: str = "") -> None:
         if not isinstance(x, Tensor) or x.ndim != 2 or x.shape[1] != 2 or len(x) <= k:
             raise ValueError(f"{name} must be points (N, 2) with N > {k}, got {_check.describe(x)}")
     real, fake = (x.detach().cpu().double() for x in (real, fake))
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, WIDTH / 2 + 0.5 + LINE), sharex=True, sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, WIDTH / 2), sharex=True, sharey=True)
     halves = (("precision", "real", real, "generated", fake), ("recall", "generated", fake, "real", real))
     words = []
     for ax, (measure, own, centres, other, points) in zip(axes, halves, strict=True):
@@ -44,6 +44,8 @@ def balls(real: Tensor, fake: Tensor, k: int = 3, title: str = "") -> None:
         ax.set(aspect="equal", xticks=[], yticks=[])
         ax.set_title(f"{found}\nballs: {own}; marks: {other}", fontsize=12, fontweight="normal")
         words.append(f"Balls around {own} points hold {inside.sum()} of {len(points)} {other} ones: {found}")
+    width, height = ax.dataLim.width, ax.dataLim.height
+    figure.set_size_inches(WIDTH, min(WIDTH / 2 * height / width, 4.2) + 0.6 + 2 * LINE)
     figure.suptitle(wrap_title(title), x=0.01, ha="left")
     show(figure, sentence(title, *words))
 
@@ -78,9 +80,10 @@ def sees(
             good = (value > high and better[measure] > 0) or (value < low and better[measure] < 0)
             colour = "white" if low <= value <= high else BETTER if good else WORSE
             ax.add_patch(Rectangle((j, i), 1, 1, facecolor=colour, edgecolor="#BBBBBB"))
-            ax.text(j + 0.5, i + 0.5, short(round(value, 2)).replace("-", "−"), ha="center", va="center")
+            text = f"{value:.2f}".replace("-", "−").replace("−0.00", "0.00")
+            ax.text(j + 0.5, i + 0.5, text, ha="center", va="center")
             if colour != "white":
-                words.append(f"{name}, {measure}: {short(round(value, 2))}{' (too good)' * good}")
+                words.append(f"{name}, {measure}: {text}{' (too good)' * good}")
     ax.set(xlim=(0, len(ceiling)), ylim=(len(values), 0))
     ax.set_xticks([j + 0.5 for j in range(len(ceiling))], [m.replace(" ", "\n", 1) for m in ceiling])
     ax.set_yticks([i + 0.5 for i in range(len(values))], list(values))

@@ -48,9 +48,9 @@ def test_a_value_outside_the_ceilings_range_has_a_colour(notebook):
     (ax,) = figure.axes
     cells = [to_hex(p.get_facecolor()).upper() for p in ax.patches if isinstance(p, Rectangle)]
     assert cells == ["#FFFFFF"] * 3 + [WORSE] * 3 + [BETTER, BETTER, WORSE]
-    assert [text.get_text() for text in ax.texts][3:6] == ["2", "0.1", "−1.23"]
+    assert [text.get_text() for text in ax.texts][3:6] == ["2.00", "0.10", "−1.23"]
     assert [tick.get_text() for tick in ax.get_yticklabels()] == list(values)
-    assert "copied, share: 1 (too good)" in alt and "good, " not in alt.split(":")[1]
+    assert "copied, share: 1.00 (too good)" in alt and "good, " not in alt.split(":")[1]
 
 
 def test_a_row_without_a_measure_is_refused():
