@@ -5,7 +5,7 @@ of a batch may differ in loss, rates, momentum and weight of the penalty. What e
 
     D:  loss of D(real), D(G(z)) + weight * penalty        one Adam step
     G:  loss of D(G(z'))                                   one Adam step
-    running mean of the weights of G over the last tenth of its steps
+    running mean of the weights of G over the last tenth of its steps; the rates fall in a straight line to 0
 
 A run depends on its seed alone: networks, pictures and noise are the same for all losses (paired runs), and the same
 as in a plain loop of one run (tests/test_benchmarks_losses.py).
@@ -136,14 +136,15 @@ class _Adam:
         self.weights, self.rates, self.beta1, self.steps = weights, rates, beta1, 0
         self.mean, self.square = ([torch.zeros_like(w) for w in weights] for _ in range(2))
 
-    def step(self, gradients: Iterable[Tensor]) -> None:
+    def step(self, gradients: Iterable[Tensor], share: float) -> None:
+        """One step at ``share`` of the rates."""
         self.steps += 1
         for w, g, mean, square in zip(self.weights, gradients, self.mean, self.square, strict=True):
             one_a_run = (-1,) + (1,) * (w.ndim - 1)
             beta1 = self.beta1.view(one_a_run)
             mean.mul_(beta1).addcmul_(g, 1 - beta1)
             square.mul_(BETA2).addcmul_(g, g, value=1 - BETA2)
-            rate = self.rates.view(one_a_run) / (1 - beta1**self.steps)
+            rate = share * self.rates.view(one_a_run) / (1 - beta1**self.steps)
             root = (square / (1 - BETA2**self.steps)).sqrt_().add_(EPSILON)
             w.addcdiv_(rate * mean, root, value=-1)
 
@@ -212,16 +213,17 @@ def play(
 
     start = time.process_time()
     for t in range(1, marks[-1] + 1):
+        share = 1 - (t - 1) / marks[-1]
         for _ in range(critic_steps):
             x = pictures()
             fake = f["draw"](g, g_fixed, noise(batch, sources))
             pull = _pull(names, "discriminator", f["look"](d, d_fixed, x), f["look"](d, d_fixed, fake))
-            step_d.step(f["learn"](d, d_fixed, x, fake, *pull, gamma).values())
+            step_d.step(f["learn"](d, d_fixed, x, fake, *pull, gamma).values(), share)
         z = noise(batch, sources)
         # a relativistic generator looks at real logits too
         r = f["look"](d, d_fixed, x) if "relativistic" in names else None
         pull = _pull(names, "generator", r, f["look"](d, d_fixed, f["draw"](g, g_fixed, z)))[-1]
-        step_g.step(f["bout"](g, g_fixed, d, d_fixed, z, pull).values())
+        step_g.step(f["bout"](g, g_fixed, d, d_fixed, z, pull).values(), share)
         torch._foreach_lerp_(list(average.values()), list(g.values()), 1 - (1 - 1 / t) ** WIDTH)
         if t in marks:
             z = noise(samples, {seed: torch.Generator().manual_seed(2_000 + seed) for seed in sources})

@@ -8,12 +8,13 @@ data set have the same generator, discriminator, batch and averaged weights (``_
 WGAN-GP, whose steps cost more, has fewer, so that processor time is about equal.
 
 1. Search. TRIALS settings, the same for every arm, are drawn from SPACE: both rates, Adam's beta1, the weight of the
-   penalty (a Latin hypercube: random, but no corner is left out). Each is played once for a quarter of the steps with
+   penalty (a Latin hypercube: random, but no corner is left out). Each is played once for half of the steps with
    TUNING_SEED, and the best by the primary metric is taken.
 2. Match. The best setting is played with seeds 0, 1, ... that the search has not seen; seed s has the same networks,
    pictures and noise in all arms, so that arms can be compared in pairs.
-3. Convergence. Everything is measured at 1/16, 1/8, ... 1 of the steps. A row whose last doubling moved it by more
-   than its runs lie apart has not converged; ``--longer 4`` plays the same match anew with four times the steps.
+3. Convergence. The rates fall to 0 within a run, so that a run that is cut off says little: each match is played anew
+   with 1/16, 1/8, ... 1 of the steps. A row that the last doubling moved by more than its runs lie apart has not
+   converged; ``--longer 2``, then ``--longer 4`` play it with more.
 
 Primary metric, named before the first run, scaled so that 0 is the null and 1 the ceiling:
 
@@ -28,7 +29,8 @@ distance was meant to be the grid's, and is stored beside: the empty square has 
 have 0.004 with a spread as large, which leaves little between. The split of the digits is shuffled over their writers.
 
 Results: results/losses_<data>_cpu.json, written after every batch of runs, so that what is interrupted goes on where it
-was; samples at all marks in a .safetensors file beside it, of the median among the seeds that were played together.
+was; samples of the median seed in a .safetensors file beside it, at 1/16, 1/8, ... 1 of its longest
+run.
 """
 
 import argparse
@@ -52,8 +54,8 @@ from course_utils.models import DigitClassifier
 from course_utils.objectives import OBJECTIVES
 
 TRIALS, TUNING_SEED, SEEDS = 10, 100, 5
-SPACE = {"rates": (5e-4, 1e-2), "beta1": (0.0, 0.5), "gamma": (0.03, 30.0)}  # rates and gamma even in their logarithm
-MARKS = (16, 8, 4, 2, 1)
+SPACE = {"rates": (5e-4, 2e-2), "beta1": (0.0, 0.5), "gamma": (0.03, 30.0)}  # rates and gamma even in their logarithm
+PARTS = (16, 8, 4, 2, 1)
 KEPT = 400  # points of a sample that is stored
 WGAN_GP = "wasserstein, gradient penalty"
 ARMS = {f"{name}, R1" if penalty else name: (name, penalty) for name in OBJECTIVES for penalty in ("", "R1")}
@@ -103,8 +105,8 @@ def grid() -> World:
         points / scale,
         planar_players,
         2,
-        256,
-        6_000,
+        128,
+        6_144,
         3.75,
         2_500,
         "share",
@@ -131,7 +133,7 @@ def moons() -> World:
         functools.partial(picture_players, (1, 16, 16), 16, (128, 128)),
         16,
         64,
-        8_000,
+        4_096,
         3.75,
         1_000,
         "share",
@@ -171,7 +173,7 @@ def digits() -> World:
         functools.partial(picture_players, (1, 8, 8), 16, (128, 128)),
         16,
         64,
-        8_000,
+        4_096,
         3.75,
         1_000,
         "kernel",
@@ -201,15 +203,15 @@ def trials() -> list[Setting]:
 
 
 def budget(world: World, arm: str) -> int:
-    """Steps of the generator: a multiple of 64, so that a sixteenth of a quarter is a whole number."""
+    """Steps of the generator, a multiple of 32."""
     steps = world.steps / world.critic_steps_cost if arm == WGAN_GP else world.steps
-    return round(steps / 64) * 64
+    return round(steps / 32) * 32
 
 
 def run(
     world: World, arm: str, settings: list[Setting], seeds: list[int], steps: int, compiled: bool
 ) -> tuple[list[dict], Tensor]:
-    """Play, and measure at each mark: a dictionary for each run, and samples (marks, runs, n, ...) to look at."""
+    """Play, and measure at 1/16 ... 1: a dictionary for each run, and samples (marks, runs, n, ...) to look at."""
     name, penalty = ARMS[arm]
     game = play(
         world.make,
@@ -220,7 +222,7 @@ def run(
         seeds,
         penalty=penalty,
         batch=world.batch,
-        marks=[steps // part for part in MARKS],
+        marks=[steps // part for part in PARTS],
         critic_steps=5 if arm == WGAN_GP else 1,
         samples=world.samples,
         compiled=compiled,
@@ -232,6 +234,8 @@ def run(
             finite = bool(x.isfinite().all())
             result["marks"][str(snapshot.step)] = world.measure(x) if finite else {"nan": 1}
             result["seconds"] = snapshot.seconds
+    for result in results:
+        result["end"] = result["marks"][str(steps)]
     return results, torch.stack(shown)
 
 
@@ -281,41 +285,36 @@ def update(which: str, head: dict, arm: str, row: dict) -> None:
     store(f"losses_{which}_cpu", result | {"table": table(result)})
 
 
-def final(result: dict, primary: str, ends: dict) -> float:
-    return score(list(result["marks"].values())[-1], primary, ends)
-
-
-def course(runs: dict[str, dict], stored: dict) -> list[list[float]]:
-    """Scores of each run at all marks."""
-    return [[score(m, stored["primary"], stored) for m in run["marks"].values()] for run in runs.values()]
+def ends(played: dict, stored: dict, *budgets: int) -> list[list[float]]:
+    """Scores at the end of the runs, a list for each number of steps, of the seeds that have been played for all."""
+    runs = [played["runs"][str(steps)] for steps in budgets]
+    seeds = sorted(set.intersection(*(set(each) for each in runs)), key=int)
+    return [[score(each[seed]["end"], stored["primary"], stored) for seed in seeds] for each in runs]
 
 
 def table(stored: dict) -> dict[str, dict]:
     """One row an arm, of those whose match was played: all that notebook 11 says of it."""
     rows, scores = {}, {}
     for arm, played in stored["arms"].items():
-        if "runs" not in played:
+        steps = played["steps"]
+        if str(steps) not in played.get("runs", {}):
             continue
-        marks = course(played["runs"], stored)
-        scores[arm] = ends = [run[-1] for run in marks]
+        budgets = sorted(map(int, played["runs"]))
+        doubled = {n: still_moves(*ends(played, stored, n // 2, n)) for n in budgets if n // 2 in budgets}
+        (last,) = ends(played, stored, steps)
+        scores[arm] = last
         search = [trial["score"] for trial in played["search"]]
         rows[arm] = {
-            "median": statistics.median(ends),
-            "interval": median_interval(ends),
-            "failed": sum(end <= 0 for end in ends) / len(ends),
-            "converged": not still_moves([run[-2] for run in marks], ends),
-            "last_doubling": statistics.mean(run[-1] - run[-2] for run in marks),
+            "median": statistics.median(last),
+            "interval": median_interval(last),
+            "failed": sum(end <= 0 for end in last) / len(last),
+            "converged": not doubled.get(steps, True),
+            "medians": {n: statistics.median(*ends(played, stored, n)) for n in budgets},
+            "converged_at": {n: not moves for n, moves in doubled.items()},
             "search_median": statistics.median(search),
             "search_failed": sum(trial <= 0 for trial in search) / len(search),
-            "seconds": statistics.median(run["seconds"] for run in played["runs"].values()),
+            "seconds": statistics.median(run["seconds"] for run in played["runs"][str(steps)].values()),
         }
-        for key in played:
-            if key.startswith("runs, "):
-                marks = course(played[key], stored)
-                rows[arm][key.removeprefix("runs, ")] = {
-                    "median": statistics.median(run[-1] for run in marks),
-                    "converged": not still_moves([run[-2] for run in marks], [run[-1] for run in marks]),
-                }
     base = {arm: "non_saturating" + (", R1" if penalty else "") for arm, (_, penalty) in ARMS.items() if arm in scores}
     base["non_saturating, R1"] = "non_saturating"
     same = {arm: o for arm, o in base.items() if arm != o and {arm, o} <= set(scores)}
@@ -341,28 +340,29 @@ def main() -> None:
         contest(which, options)
 
 
-def match(which: str, world: World, head: dict, arm: str, options: argparse.Namespace) -> None:
-    """Play the best setting of the search with the seeds that are not stored yet; where asked, for longer."""
-    key = "runs" if options.longer == 1 else f"runs, {options.longer} times the steps"
+def match(which: str, world: World, head: dict, arm: str, steps: int, options: argparse.Namespace) -> None:
+    """Play the best setting of the search for so many steps, with the seeds that are not stored yet."""
     stored = read(which)["arms"][arm]
-    seeds = [seed for seed in range(options.seeds) if str(seed) not in stored.get(key, {})]
+    runs = stored.get("runs", {})
+    seeds = [seed for seed in range(options.seeds) if str(seed) not in runs.get(str(steps), {})]
     if not seeds:
         return
     settings = [Setting(*head["settings"][stored["best"]])] * len(seeds)
-    found, samples = run(world, arm, settings, seeds, options.longer * budget(world, arm), not options.eager)
-    rows = {str(s): {"score": final(r, world.primary, head), **r} for s, r in zip(seeds, found, strict=True)}
-    update(which, head, arm, {key: stored.get(key, {}) | rows})
-    scores = [row["score"] for row in rows.values()]
-    middle = sorted(range(len(seeds)), key=lambda i: scores[i])[len(seeds) // 2]
-    keep(which, arm if options.longer == 1 else f"{arm}, {options.longer} times the steps", samples[:, middle])
-    print(f"{which} · {arm} · {key} · " + " ".join(f"{s:.3f}" for s in sorted(scores)), flush=True)
+    found, samples = run(world, arm, settings, seeds, steps, not options.eager)
+    scores = [score(result["end"], world.primary, head) for result in found]
+    together = runs.get(str(steps), {}) | {str(seed): result for seed, result in zip(seeds, found, strict=True)}
+    runs = {n: (runs | {str(steps): together})[n] for n in sorted([*(runs.keys() - {str(steps)}), str(steps)], key=int)}
+    update(which, head, arm, {"runs": runs})
+    if steps == max(map(int, runs)):
+        middle = sorted(range(len(seeds)), key=lambda i: scores[i])[len(seeds) // 2]
+        keep(which, arm, samples[:, middle])
+    print(f"{which} · {arm} · {steps} · " + " ".join(f"{s:.3f}" for s in sorted(scores)), flush=True)
 
 
 def contest(which: str, options: argparse.Namespace) -> None:
     world = WORLDS[which]()
     world = world._replace(real=world.real.to(options.device))
-    ends = bounds(world)
-    settings = trials()
+    limits, settings = bounds(world), trials()
     head = {
         "data": which,
         "primary": world.primary,
@@ -370,19 +370,22 @@ def contest(which: str, options: argparse.Namespace) -> None:
         "space": SPACE,
         "settings": settings,
         "tuning_seed": TUNING_SEED,
-        **ends,
+        **limits,
         "machine": machine(),
     }
     arms = [arm for arm in ARMS if arm == options.only or not options.only]
     for arm in arms:
+        steps = budget(world, arm)
         if "search" not in read(which)["arms"].get(arm, {}):
-            found, _ = run(world, arm, settings, [TUNING_SEED] * TRIALS, budget(world, arm) // 4, not options.eager)
-            rows = [{"score": final(r, world.primary, ends), **r} for r in found]
+            found, _ = run(world, arm, settings, [TUNING_SEED] * TRIALS, steps // 2, not options.eager)
+            rows = [{"score": score(result["end"], world.primary, limits), **result} for result in found]
             best = max(range(TRIALS), key=lambda i: rows[i]["score"])
-            update(which, head, arm, {"steps": budget(world, arm), "search": rows, "best": best})
+            update(which, head, arm, {"steps": steps, "search": rows, "best": best})
             print(f"{which} · {arm} · search · best {settings[best]} {rows[best]['score']:.3f}", flush=True)
-    for arm in arms:
-        match(which, world, head, arm, options)
+        for part in PARTS if options.longer == 1 else ():
+            match(which, world, head, arm, steps // part, options)
+        if options.longer > 1:
+            match(which, world, head, arm, steps * options.longer, options)
     stored = read(which)
     store(f"losses_{which}_cpu", stored | {"table": table(stored)})
 

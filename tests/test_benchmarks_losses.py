@@ -9,6 +9,7 @@ import losses
 import pytest
 import torch
 from _games import Setting
+from safetensors.torch import load_file
 from scipy.stats import ttest_rel
 
 from course_utils.objectives import OBJECTIVES, r1_penalty
@@ -26,6 +27,8 @@ def plain(name, penalty, setting, seed, real, critic_steps=1):
     opt_d = torch.optim.Adam(D.parameters(), setting.discriminator_rate, (setting.beta1, 0.99))
     mean = [p.detach().clone() for p in G.parameters()]
     for t in range(1, STEPS + 1):
+        for opt, rate in ((opt_g, setting.generator_rate), (opt_d, setting.discriminator_rate)):
+            opt.param_groups[0]["lr"] = rate * (1 - (t - 1) / STEPS)
         for _ in range(critic_steps):
             x = real[torch.randint(len(real), (BATCH,), generator=source)]
             fake = G(torch.randn(BATCH, 2, generator=source)).detach()
@@ -142,12 +145,19 @@ def test_what_is_interrupted_goes_on_and_nothing_is_run_twice(tmp_path, monkeypa
     for seeds in ("2", "2", "3"):
         monkeypatch.setattr("sys.argv", [*command, seeds])
         losses.main()
-    assert calls == [("hinge", losses.TRIALS, 16), ("hinge", 2, 64), ("hinge", 1, 64)]
-    row = json.loads((tmp_path / "losses_grid_cpu.json").read_text())["arms"]["hinge"]
-    assert sorted(row["runs"]) == ["0", "1", "2"] and len(row["search"]) == losses.TRIALS
-    assert [int(step) for step in row["runs"]["0"]["marks"]] == [4, 8, 16, 32, 64]
+    budgets = [4, 8, 16, 32, 64]
+    assert calls == [("hinge", losses.TRIALS, 32), *(("hinge", n, b) for n in (2, 1) for b in budgets)]
+    stored = json.loads((tmp_path / "losses_grid_cpu.json").read_text())
+    row = stored["arms"]["hinge"]
+    assert [int(steps) for steps in row["runs"]] == budgets and len(row["search"]) == losses.TRIALS
+    for steps in budgets:
+        assert sorted(row["runs"][str(steps)]) == ["0", "1", "2"]
+    marks = row["runs"]["64"]["0"]["marks"]
+    assert [int(step) for step in marks] == budgets and row["runs"]["64"]["0"]["end"] == marks["64"]
     best = max(r["score"] for r in row["search"])
     assert row["search"][row["best"]]["score"] == best and math.isfinite(best)
+    assert set(stored["table"]["hinge"]["medians"]) == set(map(str, budgets))
+    assert load_file(tmp_path / "losses_grid_cpu.safetensors")["hinge"].shape == (5, 10, 2)
     assert not list(tmp_path.glob("*.tmp"))
 
 
@@ -176,6 +186,7 @@ def test_a_row_moves_if_the_last_doubling_moves_it_by_more_than_its_spread():
     assert _compare.still_moves([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
     assert not _compare.still_moves([0.45, 0.55, 0.5], [0.4, 0.5, 0.6])
     assert not _compare.still_moves([0.4, 0.6], [0.6, 0.4])
+    assert _compare.still_moves([0.4], [0.4])
 
 
 def test_an_interval_of_the_median_holds_it():
@@ -186,9 +197,11 @@ def test_an_interval_of_the_median_holds_it():
 
 def test_the_table_of_a_small_contest():
     def played(*runs):
-        marks = [{str(step): {"share": value} for step, value in zip((1, 2), run, strict=True)} for run in runs]
-        found = {str(seed): {"marks": m, "seconds": 2.0} for seed, m in enumerate(marks)}
-        return {"search": [{"score": 0.0}, {"score": 0.6}, {"score": 0.2}], "best": 1, "runs": found}
+        found = {
+            str(steps): {str(seed): {"end": {"share": run[i]}, "seconds": 2.0} for seed, run in enumerate(runs)}
+            for i, steps in enumerate((5, 10))
+        }
+        return {"steps": 10, "search": [{"score": 0.0}, {"score": 0.6}, {"score": 0.2}], "best": 1, "runs": found}
 
     arms = {
         "non_saturating": played((0.2, 0.2), (0.3, 0.4), (0.4, 0.3)),
@@ -199,6 +212,8 @@ def test_the_table_of_a_small_contest():
     rows = losses.table(stored)
     assert rows["hinge"]["median"] == pytest.approx(0.0) and rows["hinge"]["failed"] == pytest.approx(2 / 3)
     assert rows["non_saturating"]["converged"] and not rows["non_saturating, R1"]["converged"]
+    assert rows["non_saturating, R1"]["medians"] == {5: pytest.approx(0.4), 10: pytest.approx(0.8)}
     assert rows["non_saturating, R1"]["base"] == "non_saturating" and "base" not in rows["non_saturating"]
+    assert rows["non_saturating, R1"]["difference"] == pytest.approx((0.6 + 0.5 + 0.61) / 3)
     assert rows["hinge"]["base"] == "non_saturating"
     assert rows["hinge"]["search_median"] == 0.2 and rows["hinge"]["search_failed"] == pytest.approx(1 / 3)
