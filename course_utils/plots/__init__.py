@@ -28,6 +28,7 @@ from course_utils.plots.networks import (
 )
 from course_utils.plots.samples import images, samples, tile
 from course_utils.plots.style import COLOURS, CYCLE, LABELS, show_source
+from course_utils.plots.transport import heights, orbits, transport
 from course_utils.plots.walks import walks
 
 __all__ = [
@@ -49,12 +50,14 @@ __all__ = [
     "gated_layer",
     "gated_unit",
     "guesses",
+    "heights",
     "images",
     "kernel",
     "lstm_step",
     "masked_network",
     "masks",
     "matrix",
+    "orbits",
     "plane",
     "planes",
     "receptive_field",
@@ -66,6 +69,7 @@ __all__ = [
     "swatches",
     "tile",
     "training",
+    "transport",
     "two_noises",
     "two_stacks",
     "walks",
