@@ -36,6 +36,7 @@ from course_utils.exercises.n09_discriminator import build_discriminator
 from course_utils.exercises.n09_gan_theory import best_discriminator, jsd_bound, jsd_by_draws
 from course_utils.exercises.n10_how_to_judge import build_precision_recall, fair, frechet_of, precision
 from course_utils.exercises.n11_gan_losses import effective_share, likelihood_loss, relativistic_loss
+from course_utils.exercises.n11_objective import build_objective
 from course_utils.exercises.n12_penalty import build_gradient_penalty
 from course_utils.exercises.n12_wasserstein import between, slow_rate, w1_line
 from course_utils.exercises.n13_what_came_next import coupling_log_det, flow_log_prob, matching_pair, noisy, step_mean
@@ -97,6 +98,7 @@ __all__ = [
     "effective_share",
     "likelihood_loss",
     "relativistic_loss",
+    "build_objective",
     "between",
     "slow_rate",
     "w1_line",

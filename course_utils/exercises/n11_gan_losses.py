@@ -10,14 +10,14 @@ from course_utils.exercises.judge import judge
 
 
 def likelihood_loss(answer: Callable) -> None:
-    """Exercise 10.1: the maximum-likelihood generator loss -E D / (1 - D) from logits, -E exp(f)."""
+    """Exercise 11.1: the maximum-likelihood generator loss -E D / (1 - D) from logits, -E exp(logit)."""
 
     def odds(D: Callable) -> Callable:
         return lambda f: -(D(f) / (1 - D(f))).mean()
 
     wrong = [
         (odds(torch.sigmoid), "right on paper; at a logit of 20 float32 has D = 1 and divides by 0: simplify first"),
-        (odds(lambda f: f), "f is a logit, not a probability"),
+        (odds(lambda f: f), "it is a logit, not a probability"),
         (lambda f: f.exp().mean(), "the sign: the generator minimises, and a higher logit must cost less"),
         (lambda f: -(-f).exp().mean(), "upside down: D / (1 - D), not (1 - D) / D"),
         (lambda f: (-f).exp().mean(), "upside down: D / (1 - D), not (1 - D) / D"),
@@ -30,14 +30,14 @@ def likelihood_loss(answer: Callable) -> None:
         (lambda f: -f.sigmoid().mean(), "1 - D is missing"),
         (lambda f: -f.exp().mean() / 2, "the tutorial's factor 1/2; here without it"),
     ]
-    right = lambda f: -f.exp().mean()  # noqa: E731
+    right = lambda logits: -logits.exp().mean()  # noqa: E731
     g = torch.Generator().manual_seed(0)
     cases = [(torch.randn(6, generator=g),), (3 * torch.randn(4, generator=g),), (torch.tensor([-30.0, 0.5, 20.0]),)]
     judge(answer, right, cases, wrong, "D / (1 - D) is e to the logit: nothing to divide, and nothing to lose.")
 
 
 def relativistic_loss(answer: Callable) -> None:
-    """Exercise 10.2: the paired relativistic generator loss E softplus(real - fake), a scalar."""
+    """Exercise 11.2: the paired relativistic generator loss E softplus(real - fake), a scalar."""
     wrong = [
         (
             lambda real, fake: F.softplus(-fake).mean(),
@@ -56,11 +56,11 @@ def relativistic_loss(answer: Callable) -> None:
         (lambda real, fake: -F.softplus(fake - real).mean(), "that is the relativistic *minimax*: it saturates"),
         (
             lambda real, fake: F.softplus(real.mean() - fake).mean(),
-            "that is the relativistic *average*; here each made picture has a real partner",
+            "that is the relativistic *average*; here each generated picture has a real partner",
         ),
         (
             lambda real, fake: F.softplus(real[:, None] - fake[None]).mean(),
-            "all pairs; here each made picture has one partner, the same row",
+            "all pairs; here each generated picture has one partner, the same row",
         ),
         (lambda real, fake: F.softplus(real - fake), "one number: the mean over the pairs"),
         (lambda real, fake: F.softplus(real - fake).sum(), "the mean over the pairs, not their sum"),
@@ -75,7 +75,7 @@ def relativistic_loss(answer: Callable) -> None:
 
 
 def effective_share(answer: Callable) -> None:
-    """Exercise 10.3: effective sample size over n of the maximum-likelihood weights exp(f), for any size of f."""
+    """Exercise 11.3: effective sample size over n of the maximum-likelihood weights exp(logit), of any size."""
 
     def share(w: Tensor) -> Tensor:
         return w.sum() ** 2 / (w.square().sum() * len(w))
@@ -87,7 +87,7 @@ def effective_share(answer: Callable) -> None:
         ),
         (lambda f: share(f.sigmoid()), "those are minimax's weights, D; maximum likelihood has D / (1 - D)"),
         (lambda f: share((-f).sigmoid()), "those are the non-saturating weights, 1 - D"),
-        (lambda f: share(f), "f is a logit; the weight is exp(f)"),
+        (lambda f: share(f), "it is a logit; the weight is exp(logit)"),
         (lambda f: 1 / f.softmax(0).square().sum(), "that is the number of samples; divide by n"),
         (lambda f: f.softmax(0).square().sum(), "that is one over the number of effective samples"),
         (lambda f: f.softmax(0).square().sum() * len(f), "upside down: evenly spread weights give 1, one sample 1/n"),
@@ -99,7 +99,7 @@ def effective_share(answer: Callable) -> None:
             "that is the share of the top 5 %",
         ),
     ]
-    right = lambda f: share(f.softmax(0))  # noqa: E731
+    right = lambda logits: share(logits.softmax(0))  # noqa: E731
     g = torch.Generator().manual_seed(0)
     scales = ((40, 1.0, 0.0), (60, 2.0, 0.0), (50, 1.0, 100.0))
     cases = [(scale * torch.randn(n, generator=g) + offset,) for n, scale, offset in scales]

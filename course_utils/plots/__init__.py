@@ -2,13 +2,15 @@
 
 Each figure is one call, which makes and shows it; a function that is given axes only draws on them. By kind:
 ``samples`` (images), ``colours`` (palettes), ``fields`` (points, densities, matrices, codes), ``curves`` (numbers over
-numbers), ``comparisons`` (models side by side), ``mechanisms`` (masks, kernels, receptive fields) and ``networks``
-(boxes and arrows). ``plots.curves`` and ``plots.samples`` are the functions, not the files of these names.
+numbers), ``densities`` (on a line), ``comparisons`` (models side by side), ``mechanisms`` (masks, kernels, receptive
+fields) and ``networks`` (boxes and arrows). ``plots.curves`` and ``plots.samples`` are the functions, not the files of
+these names.
 """
 
 from course_utils.plots.bounds import elbo_and_gap, guesses
 from course_utils.plots.colours import swatches
 from course_utils.plots.comparisons import dots
+from course_utils.plots.contest import clouds, endings, growth, runs
 from course_utils.plots.curves import band, curves, training
 from course_utils.plots.densities import densities
 from course_utils.plots.fields import atlas, codes, matrix, plane, planes
@@ -39,16 +41,20 @@ __all__ = [
     "attention_step",
     "balls",
     "band",
+    "clouds",
     "codes",
     "curves",
     "densities",
     "dots",
     "elbo_and_gap",
     "encoder_decoder",
+    "endings",
     "families",
+    "film",
     "gan_step",
     "gated_layer",
     "gated_unit",
+    "growth",
     "guesses",
     "heights",
     "images",
@@ -62,6 +68,7 @@ __all__ = [
     "planes",
     "receptive_field",
     "receptive_fields",
+    "runs",
     "samples",
     "sees",
     "show_source",

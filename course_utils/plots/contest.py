@@ -1,0 +1,169 @@
+"""Figures of a contest between losses: what each makes, how its score grows, and where all of its runs end."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.lines import Line2D
+from torch import Tensor
+
+from course_utils import _check
+from course_utils.plots.curves import ORDER, _name_the_ends, _scale
+from course_utils.plots.style import COLOURS, WIDTH, sentence, short, show, wrap_title
+
+
+def clouds(panels: Mapping[str, Tensor], title: str = "", *, limit: float = 1.6, columns: int = 5) -> None:
+    """Sets of points in the plane as small squares, up to thirty of them, row by row.
+
+    Args:
+        panels: name, which may have two lines, to points (N, 2). Points that are not finite are left out.
+        limit: half the side of the squares.
+        columns: panels in a row.
+
+    Raises:
+        ValueError: panels is not a dictionary of one to thirty sets of points (N, 2), or limit is not above 0.
+    """
+    limit, columns = _check.positive("limit", limit), _check.whole("columns", columns)
+    if not isinstance(panels, Mapping) or not 1 <= len(panels) <= 30:
+        raise ValueError(f"panels must be a dictionary of one to thirty sets of points, got {_check.describe(panels)}")
+    for name, points in panels.items():
+        if not isinstance(points, Tensor) or points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"panels[{name!r}] must be points (N, 2), got {_check.describe(points)}")
+    columns = min(columns, len(panels))
+    rows, lines = math.ceil(len(panels) / columns), max(name.count("\n") + 1 for name in panels)
+    side = min(WIDTH / columns, 3.0, 5.3 / rows - 0.2 * lines)  # not taller than a slide
+    size = (side * columns, (side + 0.2 * lines) * rows + 0.3)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, (name, points) in zip(axes.flat, panels.items(), strict=False):
+        points = points.detach().float().cpu()
+        colour = COLOURS.get(name, COLOURS["gan"])
+        ax.plot(*points[points.isfinite().all(1)].T.numpy(), ".", color=colour, markersize=2, alpha=0.7)
+        ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+        ax.set_axis_on()
+        ax.spines[:].set(visible=True, color="#BBBBBB")
+        ax.set_title(name, fontsize=10.5, fontweight="normal", loc="center")
+    figure.suptitle(wrap_title(title, figure.get_figwidth()), x=0.01, ha="left")
+    named = ", ".join(" ".join(name.split()) for name in panels)
+    show(figure, sentence(title, f"Points in the plane, panel by panel: {named}"))
+
+
+def runs(rows: Sequence[Mapping], title: str = "", *, xlabel: str = "score") -> None:
+    """Every run of a contest as a dot, their median as a bar with its interval, between the null 0 and the ceiling 1.
+
+    Args:
+        rows: from top to bottom, each with "name", "scores" (a list, one a run), "median", and "interval" (low, high);
+            where "converged" is there and false, the dots are hollow.
+
+    Raises:
+        ValueError: there are no rows, or one lacks one of these.
+    """
+    if isinstance(rows, str | Mapping) or not isinstance(rows, Sequence) or not rows:
+        raise ValueError(f"rows must be a list of at least one dictionary, got {_check.describe(rows)}")
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping) or not {"name", "scores", "median", "interval"} <= set(row):
+            raise ValueError(f"rows[{number}] must have name, scores, median and interval, got {_check.describe(row)}")
+    figure, ax = plt.subplots(figsize=(WIDTH, 1.4 + 0.27 * len(rows)))
+    words = []
+    for k, row in enumerate(rows):
+        colour = COLOURS["autoregressive" if row["name"].endswith("R1") else "gan"]
+        full = row.get("converged", True)
+        heights = k + torch.linspace(-0.16, 0.16, len(row["scores"]))  # equal runs are seen side by side
+        ax.plot(row["interval"], [k, k], color=colour, linewidth=7, alpha=0.25, solid_capstyle="butt")
+        ax.plot(row["median"], k, "|", color=colour, markersize=16, markeredgewidth=3)
+        ax.plot(row["scores"], heights, "o", color=colour, markersize=5, fillstyle="full" if full else "none")
+        words.append(f"{row['name']} {short(row['median'])}{'' if full else ' (still moving)'}")
+    for x, name, line in ((0, "null", ":"), (1, "ceiling", "-.")):
+        ax.axvline(x, color=COLOURS["baseline"], linestyle=line, linewidth=1.5, zorder=0)
+        ax.annotate(name, (x, 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center")
+    ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    ax.set(xlabel=xlabel, ylim=(len(rows) - 0.4, -0.6))
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="y", color="#EEEEEE", linewidth=0.8)
+    ax.set_axisbelow(True)
+    figure.suptitle(wrap_title(title), x=0.01, ha="left")
+    show(figure, sentence(title, f"Medians of the {xlabel}, from top to bottom: {', '.join(words)}"))
+
+
+def growth(panels: Mapping[str, Mapping[str, tuple]], title: str = "", *, ylabel: str = "score") -> None:
+    """Scores against steps, doubled from mark to mark: the mean of all runs, one panel beside the other.
+
+    Args:
+        panels: title to a dictionary from name to (steps (M,), scores (runs, M), converged); a row that has not
+            converged is drawn with broken lines. A name has one colour in all panels.
+
+    Raises:
+        ValueError: there are not one to three panels, or steps and scores do not fit.
+    """
+    if not isinstance(panels, Mapping) or not 1 <= len(panels) <= 3:
+        raise ValueError(f"panels must be a dictionary of one to three, got {_check.describe(panels)}")
+    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    colours = dict(zip(names, ORDER * len(names), strict=False))
+    figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 4.2), sharey=True, squeeze=False)
+    words, drawn = [], []
+    axes[0, 0].set_ylabel(ylabel)
+    for ax, (heading, panel) in zip(axes[0], panels.items(), strict=True):
+        ends = []
+        for name, (steps, scores, converged) in panel.items():
+            steps, scores = (torch.as_tensor(v, dtype=torch.float64) for v in (steps, scores))
+            if scores.ndim != 2 or scores.shape[1:] != steps.shape:
+                raise ValueError(f"{name!r} must have scores (runs, {len(steps)}), got {_check.describe(scores)}")
+            middle = scores.mean(0)
+            ax.plot(steps, middle, "o-" if converged else "o--", color=colours[name], markersize=5)
+            ends.append((name, steps[-1].item(), middle[-1].item(), colours[name]))
+            words.append(f"{heading}, {name}: {' '.join(short(v) for v in middle)}")
+        ax.set(xlabel="steps")
+        ax.set_title(heading, fontsize=12)
+        drawn.append((ax, ends))
+    for ax, ends in drawn:  # after all curves, since the panels share their y axis
+        _scale(ax, "x")
+        marks = sorted({x for _, x, _, _ in ends} | {x for line in ax.lines for x in line.get_xdata()})
+        ax.set_xticks(marks, [f"{x:,.0f}" for x in marks], rotation=30, fontsize=10)
+        ax.minorticks_off()
+        _name_the_ends(ax, ends)
+    figure.suptitle(wrap_title(title), x=0.01, ha="left")
+    show(figure, sentence(title, f"Mean {ylabel} at each mark of the steps. " + "; ".join(words)))
+
+
+def endings(x: Tensor, data: Tensor, panels: Mapping[str, Mapping[str, Tensor]], title: str = "") -> None:
+    """Where several losses end: the data as a grey hill, theory as a thick line, runs as thin ones, a panel a loss.
+
+    Args:
+        x, data: places (N,) and the density of the data there (N,).
+        panels: name of a loss to {"theory": density (N,), "practice": densities (runs, N)}; either may be missing.
+
+    Raises:
+        ValueError: there are not one to eight panels, or a density has another shape.
+    """
+    if not isinstance(panels, Mapping) or not 1 <= len(panels) <= 8:
+        raise ValueError(f"panels must be a dictionary of one to eight, got {_check.describe(panels)}")
+    columns = min(4, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(WIDTH, 2.0 * rows + 0.9), sharex=True, sharey=True, squeeze=False
+    )
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    for ax, (name, panel) in zip(axes.flat, panels.items(), strict=False):
+        theory, practice = panel.get("theory"), panel.get("practice", x.new_empty(0, len(x)))
+        if (theory is not None and theory.shape != x.shape) or practice.shape[1:] != x.shape or data.shape != x.shape:
+            raise ValueError(f"panels[{name!r}] must hold densities over x, of {len(x)} values")
+        ax.fill_between(x, data, color="#CCCCCC")
+        if theory is not None:
+            ax.plot(x, theory, color=COLOURS["vae"], linewidth=4)
+        for run in practice:
+            ax.plot(x, run, color=COLOURS["autoregressive"], linewidth=1.2)
+        ax.set_title(name, fontsize=12)
+        ax.set(ylim=(0, None), yticks=[])
+        ax.spines["left"].set_visible(False)
+    drawn = {"the data": ("#CCCCCC", 9)}
+    if any("theory" in panel for panel in panels.values()):
+        drawn["theory"] = (COLOURS["vae"], 4)
+    if any("practice" in panel for panel in panels.values()):
+        drawn["runs"] = (COLOURS["autoregressive"], 1.2)
+    key = [Line2D([], [], color=colour, linewidth=width, label=name) for name, (colour, width) in drawn.items()]
+    figure.legend(handles=key, loc="outside lower center", ncols=3)
+    figure.suptitle(wrap_title(title), x=0.01, ha="left")
+    show(figure, sentence(title, f"Densities where each loss ends: {', '.join(panels)}"))
