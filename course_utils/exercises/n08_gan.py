@@ -18,8 +18,8 @@ def generator_loss(answer: Callable) -> None:
         (lambda logits: -(torch.sigmoid(logits) + 1e-8).log().mean(), flat),
         (lambda logits: -(torch.sigmoid(logits) + 1e-6).log().mean(), flat),
         (lambda logits: -F.softplus(logits).mean(), "that is the minimax cost, log(1 - D): it is flat where D is sure"),
-        (lambda logits: F.softplus(logits).mean(), "that is what the discriminator pays for made pictures: the sign"),
-        (lambda logits: -F.softplus(-logits).mean(), "the sign: minimised, this makes the pictures worse"),
+        (lambda logits: F.softplus(logits).mean(), "that is what the discriminator pays for fakes: the sign"),
+        (lambda logits: -F.softplus(-logits).mean(), "the sign: minimised, this makes the fakes worse"),
         (lambda logits: F.softplus(-logits).sum(), "the mean over the batch is asked for, not the sum"),
         (lambda logits: F.softplus(-logits), "one number is asked for: the mean over the batch"),
         (lambda logits: -logits.mean(), "that is the Wasserstein critic's: here D is a probability, softplus(-logit)"),
@@ -77,18 +77,18 @@ def detached_loss(answer: Callable) -> None:
     wrong = [
         (
             measured(loss(cut=lambda fake: fake)),
-            "the number is right, but backward() leaves gradients in G: detach the made points",
+            "the number is right, but backward() leaves gradients in G: detach the fakes",
         ),
         (
             measured(lambda G, D, x, z: F.softplus(-D(x)).mean() + F.softplus(D(G(z)).detach()).mean()),
-            "detach the points, not D's logits: here D learns nothing from made points",
+            "detach the points, not D's logits: here D learns nothing from fakes",
         ),
         (measured(without_grad), "nothing has a gradient now: D must learn, only G must not"),
-        (measured(loss(real_sign=1)), "the sign: this D learns to call made points real"),
+        (measured(loss(real_sign=1)), "the sign: this D learns to call fakes real"),
         (measured(loss(reduce=torch.sum)), "means over the points are asked for, not sums"),
         (
             measured(lambda G, D, x, z: F.softplus(-D(x.detach())).mean()),
-            "half of it: what D pays for made points is missing",
+            "half of it: what D pays for fakes is missing",
         ),
         (
             measured(lambda G, D, x, z: loss()(G, D, x, z) / 2),
@@ -115,7 +115,7 @@ def suspicious(answer: Callable) -> None:
         return torch.cdist(x.flatten(1), among.flatten(1))
 
     def below(d: Callable, limit: Callable, of: Callable = lambda near: near.double().mean()) -> Callable:
-        return lambda *sets: of(d(*sets) < limit(*sets))
+        return lambda samples, train, held_out: of(d(samples, train, held_out) < limit(samples, train, held_out))
 
     def nearest(samples: Tensor, train: Tensor, held_out: Tensor) -> Tensor:
         return apart(samples, train).amin(1)
@@ -129,6 +129,10 @@ def suspicious(answer: Callable) -> None:
         (
             below(nearest, lambda samples, train, held_out: apart(samples, held_out).amin(1).quantile(0.01)),
             "the limit compares held-out pictures with training pictures; no sample has a part in it",
+        ),
+        (
+            below(nearest, lambda samples, train, held_out: apart(train, held_out).amin(1).quantile(0.01)),
+            "the limit is taken over held-out pictures, compared with the training pictures, not the other way round",
         ),
         (
             below(nearest, lambda samples, train, held_out: apart(train, train).amin(1).quantile(0.01)),
@@ -165,14 +169,14 @@ def smoothed_rest(answer: Callable) -> None:
     """Exercise 08.4: where a discriminator rests that is asked to say s for real points, s a / (a + b)."""
     wrong = [
         (lambda a, b, s: a / (a + b), "that is for s = 1"),
-        (lambda a, b, s: s * a / (s * a + b), "real points ask for 'made' too, with weight 1 - s: add a (1 - s) below"),
+        (lambda a, b, s: s * a / (s * a + b), "real points ask for 'fake' too, with weight 1 - s: add a (1 - s) below"),
         (lambda a, b, s: (1 - s) * a / (a + b), "s is what D should say of real points, not 1 - s"),
-        (lambda a, b, s: (s * a + (1 - s) * b) / (a + b), "one-sided: made points ask for 0, not for 1 - s"),
+        (lambda a, b, s: (s * a + (1 - s) * b) / (a + b), "one-sided: fakes ask for 0, not for 1 - s"),
         (lambda a, b, s: s * b / (a + b), "a is the density of the real points"),
         (lambda a, b, s: b / (a + b), "a is the density of the real points"),
         (lambda a, b, s: s * a / ((1 - s) * a + b), "that is D / (1 - D): solve for D"),
         (lambda a, b, s: math.log(s * a / ((1 - s) * a + b)), "that is the logit: its sigmoid is asked for"),
-        (lambda a, b, s: s, "that is where only real points are: made ones pull D down"),
+        (lambda a, b, s: s, "that is where only real points are: fakes pull D down"),
         (lambda a, b, s: s / 2, "right only where a = b"),
         (lambda a, b, s: (a + b) / (a + 2 * b), "that is section 2's mistake, not this one"),
     ]

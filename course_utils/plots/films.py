@@ -54,7 +54,7 @@ def film(
         norm = BoundaryNorm(BANDS, FIELD.N)
         ax.contourf(along.numpy(), along.numpy(), field.numpy(), levels=BANDS, cmap=FIELD, norm=norm)
         ax.scatter(*real.T.numpy(), s=4, color=COLOURS["baseline"], linewidth=0)
-        ax.scatter(*points.T.numpy(), s=9, color=COLOURS["gan"], linewidth=0)
+        ax.scatter(*points.T.numpy(), s=9, color=COLOURS["gan"], linewidth=0, zorder=3)  # above the arrows
         if arrows is not None:
             length = arrows.norm(dim=1, keepdim=True)
             drawn = arrows / length.clamp(min=1e-12) * (length / longest).sqrt() * limit / 4

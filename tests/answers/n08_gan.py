@@ -47,7 +47,7 @@ WRONG = {
         ("F.softplus(-D(x)).mean() + F.softplus(D(G(z)).detach()).mean()", "not D's logits"),
         ("(F.softplus(-D(x)).mean() + F.softplus(D(G(z).detach())).mean()).detach()", "nothing has a gradient"),
         ("(F.softplus(-D(x)).mean() + F.softplus(D(G(z).detach())).mean()).item()", "nothing has a gradient"),
-        ("F.softplus(D(x)).mean() + F.softplus(-D(G(z).detach())).mean()", "call made points real"),
+        ("F.softplus(D(x)).mean() + F.softplus(-D(G(z).detach())).mean()", "call fakes real"),
         ("F.softplus(-D(x)).sum() + F.softplus(D(G(z).detach())).sum()", "not sums"),
         ("F.softplus(-D(x)) + F.softplus(D(G(z).detach()))", "one number"),
         ("F.softplus(-D(x)).mean()", "missing"),
@@ -69,6 +69,11 @@ WRONG = {
             "(metrics.nearest(samples, train).distance"
             " < metrics.nearest(samples, held_out).distance.quantile(0.01)).float().mean()",
             "no sample has a part",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance"
+            " < metrics.nearest(train, held_out).distance.quantile(0.01)).float().mean()",
+            "not the other way round",
         ),
         (
             "(metrics.nearest(samples, train).distance"
