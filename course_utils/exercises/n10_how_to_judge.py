@@ -30,6 +30,10 @@ def build_precision_recall(answer: Callable) -> None:
     def hits(reduce: Callable) -> Callable:
         return lambda points, centres, limits: reduce(torch.cdist(points, centres) <= limits)
 
+    def of_the_nearest(points, centres, limits):
+        distance, centre = torch.cdist(points, centres).min(1)
+        return (distance <= limits[centre]).double().mean()
+
     def to_others(x, y, k):  # the k-th nearest among the other set
         return torch.cdist(x, y).sort(1).values[:, min(k, len(y)) - 1]
 
@@ -91,6 +95,10 @@ def build_precision_recall(answer: Callable) -> None:
             both(lambda x, y, k: radii(x, k), lambda p, c, r: (torch.cdist(p, c) < r).any(1).double().mean()),
             "at the distance itself counts: <=",
         ),
+        (
+            both(lambda x, y, k: radii(x, k), of_the_nearest),
+            "only the ball of the nearest centre is asked: a larger one farther away may hold the point; ask every ball",
+        ),
         (lambda *arguments: right(*arguments)[0], "that is the precision: return both, as a pair"),
         (lambda *arguments: right(*arguments)[1], "that is the recall: return both, as a pair"),
         (lambda *arguments: sum(right(*arguments)) / 2, "return the two numbers, not their mean"),
@@ -107,6 +115,12 @@ def build_precision_recall(answer: Callable) -> None:
     ]
     moral = "Precision sees bad samples, recall sees missing ones."
     judge(lambda *arguments: _pair(answer(*arguments)), right, cases, wrong, moral, raised)
+
+
+def _need_real(value):
+    if isinstance(value, complex) or (isinstance(value, Tensor) and value.is_complex()):
+        raise TypeError("what was returned is a complex number")
+    return value
 
 
 def _pair(value):
@@ -174,6 +188,10 @@ def frechet_of(answer: Callable) -> None:
             parts(squared, lambda C, S: (C.diagonal().sqrt() - S.diagonal().sqrt()).square().sum()),
             "right for diagonal C and S only: what two features do together counts, too",
         ),
+        (
+            parts(squared, lambda C, S: (C.trace().sqrt() - S.trace().sqrt()) ** 2),
+            "that is the formula of one dimension with the traces: the trace of (C S)^(1/2) is asked for",
+        ),
         (parts(squared, lambda C, S: (C - S).square().sum()), "that compares the entries of C and S: see the formula"),
         (
             lambda m, C, n, S: parts(squared, right_spreads)(m, C, n, S).clamp(min=0).sqrt(),
@@ -188,8 +206,9 @@ def frechet_of(answer: Callable) -> None:
 
     cases = [(*gaussian(D), *gaussian(D)) for D in (3, 2, 5)]
     raised = [("sqrt() not implemented for", no_root), ("cholesky", "C S is not symmetric: take its eigenvalues")]
+    raised.append(("a complex number", "the eigenvalues of eigvals are complex numbers: take .real"))
     moral = "Zero for equal means and covariances, whatever the shapes of the two clouds."
-    judge(answer, parts(squared, right_spreads), cases, wrong, moral, raised)
+    judge(lambda *arguments: _need_real(answer(*arguments)), parts(squared, right_spreads), cases, wrong, moral, raised)
 
 
 def precision(answer: Callable) -> None:
@@ -295,6 +314,10 @@ def fair(answer: Callable) -> None:
         ),
         (
             lambda distance, real, a, b: (distance(real, a) * len(a), distance(real, b) * len(b)),
+            "no factor repairs it: take equal numbers",
+        ),
+        (
+            lambda distance, real, a, b: (distance(real, a) / len(a), distance(real, b) / len(b)),
             "no factor repairs it: take equal numbers",
         ),
         (lambda *arguments: right(*arguments)[::-1], "the distance of a comes first"),

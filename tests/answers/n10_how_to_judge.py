@@ -66,6 +66,11 @@ WRONG = {
         (BOTH.replace("<=", "<").format(RADII, SHARE), "itself counts"),
         (BOTH.format(RADII + "[:, None]", SHARE), "one radius"),
         (BOTH.format(f"{RADII} ** 2", SHARE), "distances with distances"),
+        (
+            "tuple((torch.cdist(p, c).min(1).values <= torch.cdist(c, c).sort(1).values[:, k]"
+            "[torch.cdist(p, c).argmin(1)]).double().mean() for p, c in ((fake, real), (real, fake)))",
+            "ask every ball",
+        ),
         ("metrics.precision_recall(real, fake, k)[0]", "that is the precision"),
         ("metrics.precision_recall(real, fake, k)[1]", "that is the recall"),
         ("sum(metrics.precision_recall(real, fake, k)) / 2", "not their mean"),
@@ -85,6 +90,11 @@ WRONG = {
         ("((m - n) ** 2).sum() + C.trace() + S.trace() - 2 * (C @ S).trace().sqrt()", "not the root of the trace"),
         ("((m - n) ** 2).sum() + ((C.diag().sqrt() - S.diag().sqrt()) ** 2).sum()", "diagonal"),
         ("((m - n) ** 2).sum() + ((C - S) ** 2).sum()", "entries of C and S"),
+        ("((m - n) ** 2).sum() + (C.trace().sqrt() - S.trace().sqrt()) ** 2", "with the traces"),
+        (
+            "((m - n) ** 2).sum() + C.trace() + S.trace() - 2 * torch.linalg.eigvals(C @ S).sqrt().sum()",
+            "take .real",
+        ),
         (f"(((m - n) ** 2).sum() + C.trace() + S.trace() - 2 * {ROOTS}).sqrt()", "its square"),
     ],
     "precision": [
@@ -103,6 +113,7 @@ WRONG = {
     ],
     "fair": [
         ("(distance(real, a), distance(real, b))", "still two numbers"),
+        ("(distance(real, a) / len(a), distance(real, b) / len(b))", "no factor"),
         ("(distance(real, a[: len(b)]), distance(real, b))", "b is the shorter"),
         ("(distance(real, a), distance(real, b[: len(a)]))", "a is the shorter"),
         ("tuple(distance(real[: min(len(a), len(b))], x[: min(len(a), len(b))]) for x in (a, b))", "as they are"),
