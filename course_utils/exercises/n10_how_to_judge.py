@@ -97,7 +97,7 @@ def build_precision_recall(answer: Callable) -> None:
         ),
         (
             both(lambda x, y, k: radii(x, k), of_the_nearest),
-            "only the ball of the nearest centre is asked: a larger one farther away may hold the point; ask every ball",
+            "only the ball of the nearest centre is asked, and a larger one may hold the point: ask every ball",
         ),
         (lambda *arguments: right(*arguments)[0], "that is the precision: return both, as a pair"),
         (lambda *arguments: right(*arguments)[1], "that is the recall: return both, as a pair"),
