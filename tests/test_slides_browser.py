@@ -28,6 +28,7 @@ SECOND_EDITION = (
     "06_elbo_and_kl",
     "07_vae",
     "08_gan",
+    "09_gan_theory",
     "10_how_to_judge",
 )
 RULE = "the first edition's text: it has no cell tagged check"

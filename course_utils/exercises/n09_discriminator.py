@@ -14,6 +14,7 @@ from course_utils.exercises.judge import as_tensor, report, short, unanswered
 
 NEAR = 0.09  # root mean square error of D: a small network needs some 200 steps for it, and one half everywhere has 0.3
 FEW = 1_500  # samples of each kind: fewer, used again and again, are learned by heart
+BY_HEART = "are soon learned by heart: call the samplers for new ones at every step"
 PLACES = torch.linspace(-3.2, 3.2, 129)
 
 
@@ -94,8 +95,9 @@ def _wrong_value(given: Tensor, taken: dict[str, int]) -> str:
 
     inside = given.min() >= 0 and given.max() <= 1
     wrong = error(logit.sigmoid())
+    few = min(taken.values())
     if inside and wrong < NEAR:
-        return ""
+        return "" if few >= FEW else f"near enough here, but {few} samples of a kind {BY_HEART}"
     if not inside and error(logit.sigmoid(), given.sigmoid()) < NEAR:
         return "those are the logits, log p - log q: their sigmoid is the probability"
     if given.max() <= 0 and error(logit.sigmoid(), given.exp()) < NEAR:
@@ -118,9 +120,8 @@ def _wrong_value(given: Tensor, taken: dict[str, int]) -> str:
     if abs(shift) > 0.4 and error((logit + shift).sigmoid()) < NEAR:
         more = "real" if shift > 0 else "generated"
         return f"{more} samples weigh too much: as many of each kind, and a mean over each"
-    few = min(taken.values())
     if few < FEW:
-        return f"{few} samples of a kind are learned by heart: call the samplers for new ones at every step"
+        return f"{few} samples of a kind {BY_HEART}"
     return f"not near enough to p / (p + q): on average {wrong:.2f} off; more steps, or a larger rate"
 
 

@@ -14,15 +14,15 @@ def best_discriminator(answer: Callable) -> None:
     wrong = [
         (
             lambda p, q, share: p / (p + q),
-            "that is for equal shares: real points now weigh `share`, made ones the rest",
+            "that is for equal shares: real samples now weigh `share`, generated ones the rest",
         ),
         (lambda p, q, share: (1 - share) * p / ((1 - share) * p + share * q), "`share` is that of the real ones"),
         (
             lambda p, q, share: (1 - share) * q / (share * p + (1 - share) * q),
-            "that is the probability of *made*: 1 - D",
+            "that is the probability of *generated*: 1 - D",
         ),
         (lambda p, q, share: share * p / (p + q), "the shares belong into both terms of the denominator"),
-        (lambda p, q, share: share * p / (share * p + q), "the made ones have a share, too: 1 - share"),
+        (lambda p, q, share: share * p / (share * p + q), "the generated ones have a share, too: 1 - share"),
         (lambda p, q, share: p / (p + (1 - share) * q), "the real ones have a share, too"),
         (lambda p, q, share: p / (share * p + (1 - share) * q), "a = share * p: in the numerator, too"),
         (lambda p, q, share: share * p / ((1 - share) * q), "that is a / b, the odds; D is a / (a + b)"),
@@ -58,6 +58,10 @@ def jsd_by_draws(answer: Callable) -> None:
             "m is the mean of the two densities; the mean of their logs is the log of something smaller",
         ),
         (estimate(torch.logaddexp), "m is half of the sum: log 2 is missing"),
+        (
+            estimate(lambda a, b: torch.logaddexp(a, b) / 2),
+            "half of a sum under a logarithm: subtract log 2, do not divide the logarithm by 2",
+        ),
         (estimate(lambda a, b: a + b), "the log of a sum is not the sum of the logs: torch.logaddexp"),
         (estimate(middle, 1.0), "the mean of the two KL divergences, not their sum"),
         (
@@ -114,7 +118,7 @@ def jsd_bound(answer: Callable) -> None:
         (unstable, "D rounds to 0 or 1 at large logits, and its log is infinite: softplus is stable"),
         (
             pooled,
-            "one mean over all points weighs the larger group more: a mean for each group",
+            "one mean over all samples weighs the larger group more: a mean for each group",
         ),
         (lambda r, f: V(r, f) + math.log(4), "V = -log 4 + 2 JSD: divide by 2"),
         (
@@ -131,8 +135,12 @@ def jsd_bound(answer: Callable) -> None:
             lambda r, f: 0.5 * (V(-r, -f) + math.log(4)),
             "real and fake are exchanged: -log D is softplus(-logit), -log(1 - D) is softplus(logit)",
         ),
-        (lambda r, f: 0.5 * (V(r, -f) + math.log(4)), "for made points it is log(1 - D)"),
+        (lambda r, f: 0.5 * (V(r, -f) + math.log(4)), "for generated samples it is log(1 - D)"),
         (lambda r, f: 0.5 * (r.mean() - f.mean()), "that is half the difference of a critic's means"),
+        (
+            lambda r, f: 0.5 * (r.log().mean() + (1 - f).log().mean() + math.log(4)),
+            "these are logits, not probabilities: log D is -softplus(-logit)",
+        ),
         (
             lambda r, f: 0.5 * (V(r, f) / math.log(2) + 2),
             "nats use the natural logarithm",
@@ -142,4 +150,5 @@ def jsd_bound(answer: Callable) -> None:
     cases = [(torch.randn(a, generator=g) + 1, torch.randn(b, generator=g) - 1) for a, b in ((6, 6), (8, 3))]
     cases.append((torch.tensor([200.0, -200.0, 3.0]), torch.tensor([-200.0, 200.0])))
     right = lambda real_logits, fake_logits: 0.5 * (V(real_logits, fake_logits) + math.log(4))  # noqa: E731
-    judge(answer, right, cases, wrong, "It holds up to the chance of the draw; a negative one says nothing.")
+    raised = [("must match the size", "there are not as many real logits as fake ones: take the mean of each alone")]
+    judge(answer, right, cases, wrong, "It holds up to chance; a negative one says nothing.", raised)

@@ -29,7 +29,7 @@ WRONG = {
         ("(1 - share) * p / ((1 - share) * p + share * q)", "of the real ones"),
         ("(1 - share) * q / (share * p + (1 - share) * q)", "1 - D"),
         ("share * p / (p + q)", "both terms"),
-        ("share * p / (share * p + q)", "the made ones"),
+        ("share * p / (share * p + q)", "the generated ones"),
         ("p / (p + (1 - share) * q)", "the real ones have"),
         ("p / (share * p + (1 - share) * q)", "in the numerator"),
         ("share * p / ((1 - share) * q)", "the odds"),
@@ -46,6 +46,11 @@ WRONG = {
             "log 2 is missing",
         ),
         ("-0.5 * log_q(x).mean() - 0.5 * log_p(y).mean()", "sum of the logs"),
+        (
+            "0.5 * (log_p(x) - torch.logaddexp(log_p(x), log_q(x)) / 2).mean()"
+            " + 0.5 * (log_q(y) - torch.logaddexp(log_p(y), log_q(y)) / 2).mean()",
+            "subtract log 2, do not divide",
+        ),
         (
             "2 * math.log(2) + F.logsigmoid(log_p(x) - log_q(x)).mean() + F.logsigmoid(log_q(y) - log_p(y)).mean()",
             "not their sum",
@@ -78,5 +83,13 @@ WRONG = {
         ("0.5 * (math.log(4) - F.softplus(real_logits).mean() - F.softplus(-fake_logits).mean())", "are exchanged"),
         ("0.5 * (math.log(4) - F.softplus(-real_logits).mean() - F.softplus(-fake_logits).mean())", "log(1 - D)"),
         ("0.5 * (real_logits.mean() - fake_logits.mean())", "critic"),
+        (
+            "0.5 * (real_logits.log().mean() + (1 - fake_logits).log().mean() + math.log(4))",
+            "logits, not probabilities",
+        ),
+        (
+            "0.5 * ((-F.softplus(-real_logits) - F.softplus(fake_logits)).mean() + math.log(4))",
+            "take the mean of each alone",
+        ),
     ],
 }

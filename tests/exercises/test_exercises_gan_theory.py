@@ -86,7 +86,12 @@ def test_nothing_written_yet(said):
 
 def exact(change):
     """A program that knows log p - log q and returns something made of it."""
-    return lambda sample_p, sample_q: lambda x: change(log_p(x[:, 0]) - log_q(x[:, 0]))
+
+    def program(sample_p, sample_q):
+        sample_p(2_000), sample_q(2_000)
+        return lambda x: change(log_p(x[:, 0]) - log_q(x[:, 0]))
+
+    return program
 
 
 def trained(read=lambda logits: logits[:, 0].sigmoid(), **settings):
@@ -148,7 +153,8 @@ WRONG = {
         trained(loss=lambda a, b: (F.softplus(-a).sum() + F.softplus(b).sum()) / 256, batches=(512, 128), steps=600),
         "real samples weigh too much",
     ),
-    "few": (few(40), "40 samples of a kind are learned by heart"),
+    "few": (few(40), "40 samples of a kind are soon learned by heart"),
+    "few, stopped early": (trained(fixed=True, batches=(400, 400), steps=200), "400 samples of a kind are soon"),
     "short": (trained(steps=15), "more steps, or a larger rate"),
     "beyond": (exact(lambda r: r.sigmoid() + r.exp().sin().abs()), "between 0 and 1"),
     "nan": (exact(lambda r: r * math.nan), "not finite"),
