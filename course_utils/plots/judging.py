@@ -1,6 +1,6 @@
 """Figures of what a measure sees: balls around points, and a table of faults against measures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.patches import Circle, Patch, Rectangle
@@ -51,46 +51,57 @@ def balls(real: Tensor, fake: Tensor, k: int = 3, title: str = "") -> None:
 
 
 def sees(
-    values: Mapping[str, Mapping[str, float]],
-    ceiling: Mapping[str, tuple[float, float]],
-    better: Mapping[str, int],
-    title: str = "",
+    found: Mapping[str, Sequence[Mapping[str, float]]], perfect: str, better: Mapping[str, str], title: str = ""
 ) -> None:
-    """Which measure sees which fault: white where a value lies in the range of perfect samples, orange where it does
-    not, blue where it is better than theirs.
+    """Which measure sees which fault: means over several runs, white where a set looks like the perfect one.
+
+    A cell has a colour where in three quarters of the runs or more its value lies outside the range that the other runs
+    of ``perfect`` have: blue where it is better than all of them, orange elsewhere. The last row is that range.
 
     Args:
-        values: from the name of a set to its value of each measure.
-        ceiling: from a measure to the lowest and the highest value of perfect samples.
-        better: from a measure to 1 (more is better), -1 (less is better) or 0 (any departure is a fault).
+        found: from the name of a set to its rows, one a run, each from a measure to its value.
+        perfect: the name of the set that is the ceiling.
+        better: "more" or "less" for a measure that has a best end; for all others any departure is a fault.
 
     Raises:
-        ValueError: values is empty, or a row lacks a measure of ``ceiling`` or ``better``.
+        ValueError: perfect is no set of ``found``, has fewer than two runs, or a set has other measures or runs.
     """
-    if not isinstance(values, Mapping) or not values or set(ceiling) != set(better):
-        raise ValueError("values must have at least one row, and ceiling and better the same measures")
-    for name, row in values.items():
-        if not set(ceiling) <= set(row):
-            raise ValueError(f"values[{name!r}] must have {', '.join(ceiling)}, got {', '.join(row)}")
-    figure, ax = plt.subplots(figsize=(WIDTH, 1.35 + 0.45 * len(values)))
+    if not isinstance(found, Mapping) or perfect not in found or len(found[perfect]) < 2:
+        raise ValueError(f"found must have at least two runs of {perfect!r}")
+    runs, measures = len(found[perfect]), list(found[perfect][0])
+    for name, rows in found.items():
+        if len(rows) != runs or any(list(row) != measures for row in rows):
+            raise ValueError(f"found[{name!r}] must have {runs} rows of {', '.join(measures)}")
+    figure, ax = plt.subplots(figsize=(WIDTH, 1.8 + 0.45 * len(found)))
     words = []
-    for i, (name, row) in enumerate(values.items()):
-        for j, (measure, (low, high)) in enumerate(ceiling.items()):
-            value = row[measure]
-            good = (value > high and better[measure] > 0) or (value < low and better[measure] < 0)
-            colour = "white" if low <= value <= high else BETTER if good else WORSE
+    for j, measure in enumerate(measures):
+        good = [row[measure] for row in found[perfect]]
+        ax.text(
+            j + 0.5, len(found) + 0.5, f"{_two(min(good))}\nto {_two(max(good))}", ha="center", va="center", size=10
+        )
+        for i, (name, rows) in enumerate(found.items()):
+            others = [good[:run] + good[run + 1 :] if name == perfect else good for run in range(runs)]
+            above = sum(row[measure] > max(o) for row, o in zip(rows, others, strict=True)) / runs
+            below = sum(row[measure] < min(o) for row, o in zip(rows, others, strict=True)) / runs
+            praised = {"more": above, "less": below}.get(better.get(measure, ""), 0) >= 0.75
+            colour = BETTER if praised else WORSE if above + below >= 0.75 else "white"
             ax.add_patch(Rectangle((j, i), 1, 1, facecolor=colour, edgecolor="#BBBBBB"))
-            text = f"{value:.2f}".replace("-", "−").replace("−0.00", "0.00")
+            text = _two(sum(row[measure] for row in rows) / runs)
             ax.text(j + 0.5, i + 0.5, text, ha="center", va="center")
             if colour != "white":
-                words.append(f"{name}, {measure}: {text}{' (too good)' * good}")
-    ax.set(xlim=(0, len(ceiling)), ylim=(len(values), 0))
-    ax.set_xticks([j + 0.5 for j in range(len(ceiling))], [m.replace(" ", "\n", 1) for m in ceiling])
-    ax.set_yticks([i + 0.5 for i in range(len(values))], list(values))
+                words.append(f"{name}, {measure}: {text}{' (too good)' * praised}")
+    ax.set(xlim=(0, len(measures)), ylim=(len(found) + 1, 0))
+    ax.set_xticks([j + 0.5 for j in range(len(measures))], [m.replace(" ", "\n", 1) for m in measures])
+    ax.set_yticks([i + 0.5 for i in range(len(found) + 1)], [*found, "ceiling"])
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
     ax.spines[:].set_visible(False)
-    key = {"as for perfect samples": "white", "another value: seen": WORSE, "better than perfect": BETTER}
+    key = {"as for perfect samples": "white", "seen": WORSE, "better than perfect": BETTER}
     handles = [Patch(facecolor=colour, edgecolor="#BBBBBB", label=label) for label, colour in key.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     figure.suptitle(wrap_title(title), x=0.01, ha="left")
     show(figure, sentence(title, "Outside the range of perfect samples are: " + "; ".join(words)))
+
+
+def _two(value: float) -> str:
+    """A number with two decimals."""
+    return f"{value:.2f}".replace("-", "−").replace("−0.00", "0.00")

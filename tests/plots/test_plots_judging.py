@@ -36,26 +36,39 @@ def test_balls_refuse_what_are_no_points(wrong):
         plots.balls(REAL, FAKE, k=0)
 
 
+def runs(**values):
+    """Four runs of a set: dictionaries from measure to value."""
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+GOOD = runs(distance=[0.4, 0.5, 0.5, 0.6], share=[0.8, 0.9, 0.8, 0.9], even=[0.9, 1.1, 1.1, 0.9])
+
+
 def test_a_value_outside_the_ceilings_range_has_a_colour(notebook):
-    values = {
-        "good": {"distance": 0.5, "share": 0.8, "even": 1.0},
-        "bad": {"distance": 2.0, "share": 0.1, "even": -1.234},
-        "copied": {"distance": 0.1, "share": 1.0, "even": 2.0},
+    found = {
+        "good": GOOD,
+        "bad": runs(distance=[2.0] * 4, share=[0.1] * 4, even=[-1.234] * 4),
+        "copied": runs(distance=[0.1] * 4, share=[1.0] * 4, even=[2.0] * 4),
+        "now and then": runs(distance=[2.0, 2.0, 0.5, 0.5], share=[1.0, 1.0, 1.0, 0.85], even=[0.0, 0.0, 3.0, 1.0]),
     }
-    ceiling = {"distance": (0.4, 0.6), "share": (0.8, 0.9), "even": (0.9, 1.1)}
-    plots.sees(values, ceiling, {"distance": -1, "share": 1, "even": 0}, "title")
+    plots.sees(found, "good", {"distance": "less", "share": "more"}, "title")
     (figure, alt) = notebook[0]
     (ax,) = figure.axes
-    cells = [to_hex(p.get_facecolor()).upper() for p in ax.patches if isinstance(p, Rectangle)]
-    assert cells == ["#FFFFFF"] * 3 + [WORSE] * 3 + [BETTER, BETTER, WORSE]
-    assert [text.get_text() for text in ax.texts][3:6] == ["2.00", "0.10", "−1.23"]
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == list(values)
+    at = {(p.get_y(), p.get_x()): to_hex(p.get_facecolor()).upper() for p in ax.patches if isinstance(p, Rectangle)}
+    cells = [[at[i, j] for j in range(3)] for i in range(4)]
+    white = "#FFFFFF"
+    assert cells == [[white] * 3, [WORSE] * 3, [BETTER, BETTER, WORSE], [white, BETTER, WORSE]]
+    texts = {(round(t.get_position()[1] - 0.5), round(t.get_position()[0] - 0.5)): t.get_text() for t in ax.texts}
+    assert texts[1, 2] == "−1.23" and texts[2, 1] == "1.00" and texts[4, 0] == "0.40\nto 0.60"
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == [*found, "ceiling"]
     assert "copied, share: 1.00 (too good)" in alt and "good, " not in alt.split(":")[1]
 
 
-def test_a_row_without_a_measure_is_refused():
-    with pytest.raises(ValueError, match=r"values\['a'\] must have x, y, got x"):
-        plots.sees({"a": {"x": 1.0}}, {"x": (0, 1), "y": (0, 1)}, {"x": 1, "y": 1})
-    for arguments in (({}, {"x": (0, 1)}, {"x": 1}), ({"a": {"x": 1.0}}, {"x": (0, 1)}, {})):
-        with pytest.raises(ValueError, match="^values must have at least one row, and ceiling and better the same"):
-            plots.sees(*arguments)
+def test_a_set_without_a_measure_or_a_run_is_refused():
+    with pytest.raises(ValueError, match=r"found\['a'\] must have 4 rows of distance, share, even"):
+        plots.sees({"good": GOOD, "a": GOOD[:3]}, "good", {})
+    with pytest.raises(ValueError, match=r"found\['a'\] must have 4 rows of distance"):
+        plots.sees({"good": GOOD, "a": runs(x=[1.0] * 4)}, "good", {})
+    for arguments in (({}, "good"), ({"a": GOOD}, "good"), ({"good": GOOD[:1]}, "good"), (None, "good")):
+        with pytest.raises(ValueError, match="^found must have at least two runs of 'good'"):
+            plots.sees(*arguments, {})
