@@ -125,6 +125,7 @@ def _functions(make: Callable, penalty: str, compiled: bool) -> dict[str, Callab
 
         return torch.func.grad(loss)(weights)
 
+    torch._dynamo.config.recompile_limit = 256  # all of them are one function, vmap's, to its cache; 8 would be too few
     functions = {f.__name__: vmap(f, randomness="different") for f in (look, draw, learn, bout)}
     return {name: torch.compile(f, dynamic=False) if compiled else f for name, f in functions.items()}
 
