@@ -139,8 +139,8 @@ def endings(x: Tensor, data: Tensor, panels: Mapping[str, Mapping[str, Tensor]],
     """
     if not isinstance(panels, Mapping) or not 1 <= len(panels) <= 8:
         raise ValueError(f"panels must be a dictionary of one to eight, got {_check.describe(panels)}")
-    columns = min(4, len(panels))
-    rows = math.ceil(len(panels) / columns)
+    rows = math.ceil(len(panels) / 4)
+    columns = math.ceil(len(panels) / rows)
     figure, axes = plt.subplots(
         rows, columns, figsize=(WIDTH, 2.0 * rows + 0.9), sharex=True, sharey=True, squeeze=False
     )
@@ -156,8 +156,12 @@ def endings(x: Tensor, data: Tensor, panels: Mapping[str, Mapping[str, Tensor]],
         for run in practice:
             ax.plot(x, run, color=COLOURS["autoregressive"], linewidth=1.2)
         ax.set_title(name, fontsize=12)
-        ax.set(ylim=(0, None), yticks=[])
+        ax.set_yticks([])
         ax.spines["left"].set_visible(False)
+    seen = x[data > 0.004 * data.max()]
+    room = 0.2 * (seen.max() - seen.min()).item()
+    axes[0, 0].set(xlim=(seen.min().item() - room, seen.max().item() + room))
+    axes[0, 0].set_ylim(bottom=0)  # both are shared by all panels
     drawn = {"the data": ("#CCCCCC", 9)}
     if any("theory" in panel for panel in panels.values()):
         drawn["theory"] = (COLOURS["vae"], 4)
