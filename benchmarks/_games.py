@@ -66,17 +66,24 @@ class Waves(nn.Module):
         return torch.cat([x, phase.sin(), phase.cos()], -1)
 
 
-def planar_players() -> tuple[nn.Module, nn.Module]:
-    """Generator from 2 numbers to a point of the plane, and discriminator of such points."""
-    sizes = [2 + 2 * 8, 64, 64, 64]
+def planar_players(
+    eyes_g: tuple[int, float] = (8, 3.0), eyes_d: tuple[int, float] = (32, 60.0), wide: bool = True
+) -> tuple[nn.Module, nn.Module]:
+    """Generator from 2 numbers to a point of the plane, and discriminator of such points.
+
+    Args:
+        eyes_g, eyes_d: number of waves and highest frequency of each player; no waves leave the two numbers alone.
+        wide: He's initialisation of the generator spreads its points as wide as the data from the first step on.
+    """
+    sizes = [2 + 2 * eyes_g[0], 64, 64, 64]
     layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())] + [nn.Linear(64, 2)]
-    for layer in layers[::2]:  # He's initialisation spreads the points as wide as the data from the first step on
+    for layer in layers[::2] if wide else ():
         nn.init.kaiming_normal_(layer.weight)
         nn.init.zeros_(layer.bias)
-    generator = nn.Sequential(Waves(8, 3.0), *layers)
-    sizes = [2 + 2 * 32, 64, 64, 64]
+    generator = nn.Sequential(Waves(*eyes_g), *layers)
+    sizes = [2 + 2 * eyes_d[0], 64, 64, 64]
     layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
-    return generator, nn.Sequential(Waves(32, 60.0), *layers, nn.Linear(64, 1), nn.Flatten(0))
+    return generator, nn.Sequential(Waves(*eyes_d), *layers, nn.Linear(64, 1), nn.Flatten(0))
 
 
 def picture_players(shape: tuple[int, int, int], latent: int, hidden: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
@@ -172,6 +179,7 @@ def play(
     marks: list[int],
     critic_steps: int = 1,
     samples: int = 2_500,
+    falling: bool = True,
     compiled: bool = False,
 ) -> Iterator[Snapshot]:
     """Play one game a run, and stop at each mark to draw samples.
@@ -185,6 +193,7 @@ def play(
         marks: steps of the generator, rising; the last is the budget.
         critic_steps: of the discriminator for each of the generator's.
         samples: how many each averaged generator draws, from the same noise in all runs of a seed.
+        falling: let the rates fall to 0; else they stay.
         compiled: fuse the computation with torch.compile, about 2.5 times as fast here; needs a C++ compiler.
     """
     device = real.device
@@ -214,7 +223,7 @@ def play(
 
     start = time.process_time()
     for t in range(1, marks[-1] + 1):
-        share = 1 - (t - 1) / marks[-1]
+        share = 1 - (t - 1) / marks[-1] if falling else 1.0
         for _ in range(critic_steps):
             x = pictures()
             fake = f["draw"](g, g_fixed, noise(batch, sources))

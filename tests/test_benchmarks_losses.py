@@ -18,7 +18,7 @@ SETTINGS = [Setting(1e-3, 3e-3, 0.0, 2.0), Setting(4e-3, 5e-4, 0.5, 0.1)]
 STEPS, BATCH = 6, 16
 
 
-def plain(name, penalty, setting, seed, real, critic_steps=1):
+def plain(name, penalty, setting, seed, real, critic_steps=1, falling=True):
     """One run as anybody would write it, with torch's Adam."""
     torch.manual_seed(seed)
     G, D = _games.planar_players()
@@ -28,7 +28,7 @@ def plain(name, penalty, setting, seed, real, critic_steps=1):
     mean = [p.detach().clone() for p in G.parameters()]
     for t in range(1, STEPS + 1):
         for opt, rate in ((opt_g, setting.generator_rate), (opt_d, setting.discriminator_rate)):
-            opt.param_groups[0]["lr"] = rate * (1 - (t - 1) / STEPS)
+            opt.param_groups[0]["lr"] = rate * (1 - (t - 1) / STEPS) if falling else rate
         for _ in range(critic_steps):
             x = real[torch.randint(len(real), (BATCH,), generator=source)]
             fake = G(torch.randn(BATCH, 2, generator=source)).detach()
@@ -79,6 +79,12 @@ def test_runs_of_a_batch_may_play_different_games(real):
     for run, name in enumerate(names):
         right = plain(name, "R1", SETTINGS[run], 5, real, critic_steps=2)
         assert torch.allclose(last.samples[run], right, atol=1e-9)
+
+
+def test_rates_may_stay(real):
+    last = stacked(["hinge"], "", SETTINGS[:1], [3], real, marks=[STEPS], falling=False)[-1].samples[0]
+    assert torch.allclose(last, plain("hinge", "", SETTINGS[0], 3, real, falling=False), atol=1e-9)
+    assert not torch.allclose(last, plain("hinge", "", SETTINGS[0], 3, real), atol=1e-3)
 
 
 def test_a_run_depends_on_its_seed_alone(real):
