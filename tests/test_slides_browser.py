@@ -30,6 +30,7 @@ SECOND_EDITION = (
     "08_gan",
     "09_gan_theory",
     "10_how_to_judge",
+    "11_gan_losses",
     "12_wasserstein",
 )
 RULE = "the first edition's text: it has no cell tagged check"

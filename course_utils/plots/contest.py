@@ -30,8 +30,8 @@ def clouds(panels: Mapping[str, Tensor], title: str = "", *, limit: float = 1.6,
     for name, points in panels.items():
         if not isinstance(points, Tensor) or points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"panels[{name!r}] must be points (N, 2), got {_check.describe(points)}")
-    columns = min(columns, len(panels))
     rows, lines = math.ceil(len(panels) / columns), max(name.count("\n") + 1 for name in panels)
+    columns = math.ceil(len(panels) / rows)  # as many in each row
     side = min(WIDTH / columns, 3.0, 5.3 / rows - 0.2 * lines)  # not taller than a slide
     size = (side * columns, (side + 0.2 * lines) * rows + 0.3)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
