@@ -8,17 +8,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.exercises.judge import as_tensor, judge, unanswered
+from course_utils.exercises.judge import Remark, as_tensor, judge, unanswered
 
 
 def generator_loss(answer: Callable) -> None:
     """Exercise 08.1: the non-saturating loss of the generator, the mean of softplus(-logit), a scalar."""
     flat = "the 1e-8 flattens it: at a logit of -30 the slope is -1e-5 in place of -1; use softplus"
+    minimax = "that is the minimax cost, log(1 - D): it is flat where D is sure"
+    of_fakes = "that is what the discriminator pays for fakes: the sign"
     wrong = [
         (lambda logits: -(torch.sigmoid(logits) + 1e-8).log().mean(), flat),
         (lambda logits: -(torch.sigmoid(logits) + 1e-6).log().mean(), flat),
-        (lambda logits: -F.softplus(logits).mean(), "that is the minimax cost, log(1 - D): it is flat where D is sure"),
-        (lambda logits: F.softplus(logits).mean(), "that is what the discriminator pays for fakes: the sign"),
+        (lambda logits: -F.softplus(logits).mean(), minimax),
+        (lambda logits: (1 - torch.sigmoid(logits)).log().mean(), minimax),
+        (lambda logits: (1 - torch.sigmoid(logits) + 1e-8).log().mean(), minimax),
+        (lambda logits: F.softplus(logits).mean(), of_fakes),
+        (lambda logits: -(1 - torch.sigmoid(logits)).log().mean(), of_fakes),
+        (lambda logits: F.binary_cross_entropy(torch.sigmoid(logits), torch.zeros_like(logits)), of_fakes),
         (lambda logits: -F.softplus(-logits).mean(), "the sign: minimised, this makes the fakes worse"),
         (lambda logits: F.softplus(-logits).sum(), "the mean over the batch is asked for, not the sum"),
         (lambda logits: F.softplus(-logits), "one number is asked for: the mean over the batch"),
@@ -92,7 +98,11 @@ def detached_loss(answer: Callable) -> None:
         ),
         (
             measured(lambda G, D, x, z: loss()(G, D, x, z) / 2),
-            "the two means are added, not averaged",
+            Remark("Yours is halved, as in section 3, and so are D's gradients; Adam hardly notices."),
+        ),
+        (
+            measured(lambda G, D, x, z: loss(cut=lambda fake: fake)(G, D, x, z) / 2),
+            "backward() leaves gradients in G: detach the fakes",
         ),
         (
             measured(lambda G, D, x, z: F.softplus(-D(x)) + F.softplus(D(G(z).detach()))),
@@ -109,7 +119,7 @@ def detached_loss(answer: Callable) -> None:
 
 
 def suspicious(answer: Callable) -> None:
-    """Exercise 08.3: share of samples nearer to the training set than all but 1 % of held-out pictures."""
+    """Exercise 08.4: share of samples nearer to the training set than all but 1 % of held-out pictures."""
 
     def apart(x: Tensor, among: Tensor) -> Tensor:
         return torch.cdist(x.flatten(1), among.flatten(1))
@@ -144,6 +154,18 @@ def suspicious(answer: Callable) -> None:
         ),
         (below(nearest, lambda *sets: limit(*sets, 0.99)), "the 1 % quantile is 0.01, not 0.99"),
         (below(nearest, lambda *sets: limit(*sets, 0.5)), "below the median is half of all real pictures: 0.01"),
+        (
+            lambda *sets: (nearest(*sets) > limit(*sets)).double().mean(),
+            "a copy is *nearer* than the limit: d < limit, not >",
+        ),
+        (
+            lambda *sets: (nearest(*sets) <= limit(*sets)).double().mean(),
+            "*below* the limit is asked for: <, not <=",
+        ),
+        (
+            below(nearest, lambda samples, train, held_out: apart(samples, held_out).amin(1)),
+            "the larger set is nearer more often, without any copy: compare with the 1 % quantile of held-out pictures",
+        ),
         (below(nearest, limit, lambda near: near.sum()), "their share is asked for, not their number"),
         (below(nearest, limit, lambda near: 1 - near.double().mean()), "that is the share of those without suspicion"),
         (below(nearest, limit, lambda near: near), "one number is asked for: the mean"),
@@ -166,7 +188,7 @@ def suspicious(answer: Callable) -> None:
 
 
 def smoothed_rest(answer: Callable) -> None:
-    """Exercise 08.4: where a discriminator rests that is asked to say s for real points, s a / (a + b)."""
+    """Exercise 08.5: where a discriminator rests that is asked to say s for real points, s a / (a + b)."""
     wrong = [
         (lambda a, b, s: a / (a + b), "that is for s = 1"),
         (lambda a, b, s: s * a / (s * a + b), "real points ask for 'fake' too, with weight 1 - s: add a (1 - s) below"),

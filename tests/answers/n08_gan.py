@@ -18,6 +18,7 @@ RIGHT = {
         "-F.logsigmoid(D(x)).mean() - F.logsigmoid(-D(G(z).detach())).mean()",
         "sum(F.binary_cross_entropy(D(p).sigmoid(), torch.full((len(p),), float(t)))"
         " for p, t in ((x, 1), (G(z).data, 0)))",
+        "(F.softplus(-D(x)).mean() + F.softplus(D(G(z).detach())).mean()) / 2",
     ],
     "suspicious": [
         "(torch.cdist(samples.flatten(1), train.flatten(1)).amin(1)"
@@ -36,6 +37,10 @@ WRONG = {
         ("torch.log(1 + torch.exp(-logits)).mean()", "exp(120) infinite"),
         ("F.binary_cross_entropy(torch.sigmoid(logits), torch.ones_like(logits))", "clipped at 100"),
         ("-F.softplus(logits).mean()", "minimax"),
+        ("torch.log(1 - torch.sigmoid(logits)).mean()", "minimax"),
+        ("torch.log(1 - torch.sigmoid(logits) + 1e-8).mean()", "minimax"),
+        ("-torch.log(1 - torch.sigmoid(logits)).mean()", "the sign"),
+        ("F.binary_cross_entropy(torch.sigmoid(logits), torch.zeros_like(logits))", "the sign"),
         ("F.softplus(logits).mean()", "the sign"),
         ("F.logsigmoid(logits).mean()", "worse"),
         ("F.softplus(-logits).sum()", "not the sum"),
@@ -51,7 +56,7 @@ WRONG = {
         ("F.softplus(-D(x)).sum() + F.softplus(D(G(z).detach())).sum()", "not sums"),
         ("F.softplus(-D(x)) + F.softplus(D(G(z).detach()))", "one number"),
         ("F.softplus(-D(x)).mean()", "missing"),
-        ("(F.softplus(-D(x)).mean() + F.softplus(D(G(z).detach())).mean()) / 2", "not averaged"),
+        ("(F.softplus(-D(x)).mean() + F.softplus(D(G(z))).mean()) / 2", "leaves gradients in G"),
         ("F.softplus(-D(x)).mean() + F.softplus(D(G.requires_grad_(False)(z))).mean()", "stays frozen"),
     ],
     "suspicious": [
@@ -99,6 +104,20 @@ WRONG = {
             "(metrics.nearest(samples, train).distance"
             " >= metrics.nearest(held_out, train).distance.quantile(0.01)).float().mean()",
             "without suspicion",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance"
+            " > metrics.nearest(held_out, train).distance.quantile(0.01)).float().mean()",
+            "d < limit",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance"
+            " <= metrics.nearest(held_out, train).distance.quantile(0.01)).float().mean()",
+            "not <=",
+        ),
+        (
+            "(metrics.nearest(samples, train).distance < metrics.nearest(samples, held_out).distance).float().mean()",
+            "larger set",
         ),
         (
             "metrics.nearest(samples, train).distance < metrics.nearest(held_out, train).distance.quantile(0.01)",
