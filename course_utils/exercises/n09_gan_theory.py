@@ -120,6 +120,10 @@ def jsd_bound(answer: Callable) -> None:
             pooled,
             "one mean over all samples weighs the larger group more: a mean for each group",
         ),
+        (
+            lambda r, f: 0.5 * (math.log(4) - torch.cat([F.softplus(-r), F.softplus(f)]).mean()),
+            "one mean over all samples is no sum of two means: the mean of each group, then the sum",
+        ),
         (lambda r, f: V(r, f) + math.log(4), "V = -log 4 + 2 JSD: divide by 2"),
         (
             lambda r, f: (0.5 * (V(r, f) + math.log(4))).clamp(min=0),

@@ -69,6 +69,7 @@ WRONG = {
             "softplus is stable",
         ),
         ("math.log(2) - F.softplus(torch.cat([-real_logits, fake_logits])).mean()", "a mean for each group"),
+        ("0.5 * (math.log(4) - F.softplus(torch.cat([-real_logits, fake_logits])).mean())", "then the sum"),
         ("math.log(4) - F.softplus(-real_logits).mean() - F.softplus(fake_logits).mean()", "divide by 2"),
         (
             "(math.log(2) - (F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()) / 2).clamp(min=0)",

@@ -139,6 +139,7 @@ WRONG = {
     "list": (exact(lambda r: r.sigmoid().tolist()), "a tensor of probabilities"),
     "nothing": (exact(lambda r: None), "D(x) returned nothing"),
     "not trained": (never_stepped, "is it trained at all?"),
+    "rises": (exact(lambda r: (0.5 * PLACES).sigmoid()), "not near enough to p / (p + q)"),
     "half": (exact(lambda r: torch.full_like(r, 0.5)), "one half everywhere"),
     "real only": (trained(loss=lambda a, b: F.softplus(-a).mean()), "do the generated samples count"),
     "fake only": (trained(loss=lambda a, b: F.softplus(b).mean()), "do the real samples count"),
