@@ -297,21 +297,12 @@ def fair(answer: Callable) -> None:
 
         return of
 
-    def both_real(distance, real, a, b):
-        n = min(len(a), len(b))
-        return distance(real[:n], a[:n]), distance(real[:n], b[:n])
-
     right = cut(lambda a, b: (min(a, b),) * 2)
     wrong = [
         (cut(lambda a, b: (a, b)), "still two numbers of samples: the one with more looks better than it is"),
         (cut(lambda a, b: (b, b)), "right only where b is the shorter one"),
         (cut(lambda a, b: (a, a)), "right only where a is the shorter one"),
         (cut(lambda a, b: (min(a, b) // 2, min(a, b) // 2)), "fair, and wasteful: take as many as there are of both"),
-        (both_real, "leave the real ones as they are: they are the same for both"),
-        (
-            lambda distance, real, a, b: (distance(real[: len(a)], a), distance(real[: len(b)], b)),
-            "that makes it worse: now the real ones differ, too; cut a and b to one length",
-        ),
         (
             lambda distance, real, a, b: (distance(real, a) * len(a), distance(real, b) * len(b)),
             "no factor repairs it: take equal numbers",
@@ -328,7 +319,7 @@ def fair(answer: Callable) -> None:
         return a < b
 
     def distance(real: Tensor, fake: Tensor) -> float:  # which samples are taken does not matter, how many does
-        return abs(real.mean().item() - fake.mean().item()) + 10 / len(fake) + 1 / len(real)
+        return abs(real.mean().item() - fake.mean().item()) + 10 / len(fake)  # cutting real as well is fair, too
 
     def samples(n: int, value: float) -> Tensor:
         return torch.full((n, 2), value)

@@ -40,6 +40,7 @@ RIGHT = {
         "(distance(real, a[: min(len(a), len(b))]), distance(real, b[: min(len(a), len(b))]))",
         "tuple(distance(real, x[-min(len(a), len(b)) :]) for x in (a, b))",
         "[distance(real, a[: len(b)]), distance(real, b[: len(a)])]",
+        "tuple(distance(real[: min(len(a), len(b))], x[: min(len(a), len(b))]) for x in (a, b))",
     ],
 }
 WRONG = {
@@ -116,7 +117,7 @@ WRONG = {
         ("(distance(real, a) / len(a), distance(real, b) / len(b))", "no factor"),
         ("(distance(real, a[: len(b)]), distance(real, b))", "b is the shorter"),
         ("(distance(real, a), distance(real, b[: len(a)]))", "a is the shorter"),
-        ("tuple(distance(real[: min(len(a), len(b))], x[: min(len(a), len(b))]) for x in (a, b))", "as they are"),
+        ("(distance(real[: len(a)], a), distance(real[: len(b)], b))", "still two numbers"),
         ("tuple(distance(real, x[: min(len(a), len(b))]) for x in (b, a))", "comes first"),
         ("tuple(distance(real, x[: min(len(a), len(b)) // 2]) for x in (a, b))", "wasteful"),
         ("distance(real, a[: len(b)]) < distance(real, b[: len(a)])", "as a tuple"),
