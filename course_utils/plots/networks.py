@@ -197,7 +197,7 @@ def two_noises(title: str = "") -> None:
 
 
 def gan_step(player: str = "discriminator", title: str = "") -> None:
-    """One step of the game, and whose gradient flows where: coloured arrows run backwards, what is frozen is grey.
+    """One step of the game, and whose gradient flows where: coloured arrows run backwards; who is not updated is grey.
 
     Args:
         player: who is updated, "discriminator" or "generator".
@@ -246,9 +246,9 @@ def gan_step(player: str = "discriminator", title: str = "") -> None:
         fontweight="bold",
     )
     told = (
-        "The gradient flows from the loss into D, which is updated; it stops before G, which is frozen"
+        "The gradient flows from the loss into D, which is updated; it stops before G, which is not updated"
         if judge
-        else "The gradient flows from the loss through D, which is frozen, to G, which is updated; x plays no part"
+        else "The gradient flows from the loss through D, which is not updated, to G, which is updated; x plays no part"
     )
     _finish(
         figure,
@@ -454,7 +454,7 @@ def _state(ax, box: Box, updated: bool, colour: str) -> None:
     ax.text(
         box.x,
         box.y - box.h / 2 - 0.1,
-        "updated" if updated else "frozen",
+        "updated" if updated else "not updated",
         ha="center",
         va="top",
         color=colour if updated else GREY,

@@ -133,26 +133,26 @@ def test_the_discriminators_gradient_stops_before_the_generator(notebook):
     forward = {("$z$", "G"), ("G", "$G(z)$"), ("$G(z)$", "D"), ("$x$", "D"), ("D", "loss of D")}
     assert {(a, b) for a, b, colour in found if colour != VIOLET} == forward
     assert [(a, b) for a, b, colour in found if colour == VIOLET] == [("loss of D", "D")]
-    assert_states(figure.axes[0], updated="D", frozen="G", colour=VIOLET)
+    assert_states(figure.axes[0], updated="D", still="G", colour=VIOLET)
     assert "detach" in [text.get_text() for text in figure.axes[0].texts] and "stops before G" in alt
 
 
-def test_the_generators_gradient_goes_through_the_frozen_discriminator(notebook):
+def test_the_generators_gradient_goes_through_the_discriminator(notebook):
     (figure, alt) = drawn(notebook, plots.gan_step, "generator", "title")
     found = arrows(figure)
     back = {("loss of G", "D"), ("D", "$G(z)$"), ("$G(z)$", "G")}
     assert {(a, b) for a, b, colour in found if colour == GREEN} == back
-    assert_states(figure.axes[0], updated="G", frozen="D", colour=GREEN)
+    assert_states(figure.axes[0], updated="G", still="D", colour=GREEN)
     (pale,) = [colour for a, b, colour in found if a == "$x$"]
     assert pale == "#C4C4C4" and "x plays no part" in alt
     assert "detach" not in [text.get_text() for text in figure.axes[0].texts]
 
 
-def assert_states(ax, updated, frozen, colour):
+def assert_states(ax, updated, still, colour):
     found = boxes(ax)
     assert to_hex(found[updated].get_edgecolor()).upper() == colour
-    assert to_hex(found[frozen].get_edgecolor()).upper() == GREY
-    for word, name in (("updated", updated), ("frozen", frozen)):
+    assert to_hex(found[still].get_edgecolor()).upper() == GREY
+    for word, name in (("updated", updated), ("not updated", still)):
         (text,) = [t for t in ax.texts if t.get_text() == word]
         patch = found[name]
         assert text.get_position()[0] == pytest.approx(patch.get_x() + patch.get_width() / 2)
