@@ -123,10 +123,7 @@ def coverage(real: Tensor, fake: Tensor, k: int = 5) -> float:
 
     Source: Naeem et al., arXiv 2002.09797.
     """
-    k = _check.whole("k", k)
-    real_flat, fake_flat = need_sets(real=real, fake=fake)
-    need_set("real", real, k + 1)
-    return (distances(real_flat, fake_flat).amin(1) <= _radii(real_flat, k)).double().mean().item()
+    return _in_balls(real, fake, k).any(0).double().mean().item()
 
 
 def density(real: Tensor, fake: Tensor, k: int = 5) -> float:
@@ -148,10 +145,15 @@ def density(real: Tensor, fake: Tensor, k: int = 5) -> float:
 
     Source: Naeem et al., arXiv 2002.09797.
     """
+    return _in_balls(real, fake, k).sum(1).double().mean().item() / k
+
+
+def _in_balls(real: Tensor, fake: Tensor, k: int) -> Tensor:
+    """Whether each generated picture lies in the ball of each real one: bool (M, N)."""
     k = _check.whole("k", k)
     real_flat, fake_flat = need_sets(real=real, fake=fake)
     need_set("real", real, k + 1)
-    return (distances(fake_flat, real_flat) <= _radii(real_flat, k)).sum(1).double().mean().item() / k
+    return distances(fake_flat, real_flat) <= _radii(real_flat, k)
 
 
 def _radii(x: Tensor, k: int) -> Tensor:
