@@ -14,7 +14,8 @@ WGAN-GP, whose steps cost more, has fewer, so that processor time is about equal
    pictures and noise in all arms, so that arms can be compared in pairs.
 3. Convergence. The rates fall to 0 within a run, so that a run that is cut off says little: each match is played anew
    with 1/16, 1/8, ... 1 of the steps. A row that the last doubling moved by more than its runs lie apart has not
-   converged; ``--longer 2``, then ``--longer 4`` play it with more.
+   converged; ``--longer 2``, then ``--longer 4`` play it with more. A row that has converged, or whose shorter match is
+   not there, is left out.
 
 Primary metric, named before the first run, scaled so that 0 is the null and 1 the ceiling:
 
@@ -301,7 +302,7 @@ def table(stored: dict) -> dict[str, dict]:
             continue
         budgets = sorted(map(int, played["runs"]))
         doubled = {n: still_moves(*ends(played, stored, n // 2, n)) for n in budgets if n // 2 in budgets}
-        (last,) = ends(played, stored, steps)
+        (last,), (longest,) = ends(played, stored, steps), ends(played, stored, budgets[-1])
         scores[arm] = last
         search = [trial["score"] for trial in played["search"]]
         rows[arm] = {
@@ -311,6 +312,12 @@ def table(stored: dict) -> dict[str, dict]:
             "converged": not doubled.get(steps, True),
             "medians": {n: statistics.median(*ends(played, stored, n)) for n in budgets},
             "converged_at": {n: not moves for n, moves in doubled.items()},
+            "longest": {
+                "steps": budgets[-1],
+                "median": statistics.median(longest),
+                "interval": median_interval(longest),
+                "converged": not doubled.get(budgets[-1], True),
+            },
             "search_median": statistics.median(search),
             "search_failed": sum(trial <= 0 for trial in search) / len(search),
             "seconds": statistics.median(run["seconds"] for run in played["runs"][str(steps)].values()),
@@ -322,6 +329,11 @@ def table(stored: dict) -> dict[str, dict]:
     for arm, found in paired(scores, same).items():
         rows[arm] |= found
     return rows
+
+
+def worth_more(stored: dict, arm: str, steps: int) -> bool:
+    """Whether the arm was played for so many steps and still moved there."""
+    return not table(stored).get(arm, {}).get("converged_at", {}).get(steps, True)
 
 
 def main() -> None:
@@ -384,7 +396,7 @@ def contest(which: str, options: argparse.Namespace) -> None:
             print(f"{which} · {arm} · search · best {settings[best]} {rows[best]['score']:.3f}", flush=True)
         for part in PARTS if options.longer == 1 else ():
             match(which, world, head, arm, steps // part, options)
-        if options.longer > 1:
+        if options.longer > 1 and worth_more(read(which), arm, steps * options.longer // 2):
             match(which, world, head, arm, steps * options.longer, options)
     stored = read(which)
     store(f"losses_{which}_cpu", stored | {"table": table(stored)})

@@ -222,4 +222,10 @@ def test_the_table_of_a_small_contest():
     assert rows["non_saturating, R1"]["base"] == "non_saturating" and "base" not in rows["non_saturating"]
     assert rows["non_saturating, R1"]["difference"] == pytest.approx((0.6 + 0.5 + 0.61) / 3)
     assert rows["hinge"]["base"] == "non_saturating"
+    longest = rows["non_saturating, R1"]["longest"]
+    assert longest["steps"] == 10 and not longest["converged"] and longest["median"] == pytest.approx(0.8)
+    assert losses.worth_more(stored, "non_saturating, R1", 10)
+    assert not losses.worth_more(stored, "non_saturating", 10)  # has converged
+    assert not losses.worth_more(stored, "non_saturating, R1", 20)  # was not played for 20
+    assert not losses.worth_more(stored, "minimax", 10)
     assert rows["hinge"]["search_median"] == 0.2 and rows["hinge"]["search_failed"] == pytest.approx(1 / 3)
