@@ -1,33 +1,31 @@
-"""What is said of a contest beyond its figures: how sure a middle is, which differences hold, and what still moves."""
+"""What is said of a contest beyond its figures: which differences hold, and what still moves."""
 
 import statistics
 
-import numpy as np
-from scipy.stats import bootstrap, ttest_rel
+from scipy.stats import ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 
-def median_interval(values: list[float]) -> list[float]:
-    """95 % interval of the median, by redrawing the values (percentile bootstrap). Of five runs it is a rough one."""
-    if len(set(values)) == 1:
-        return [values[0]] * 2
-    found = bootstrap((values,), np.median, n_resamples=2_000, method="percentile", rng=0)
-    return [float(end) for end in found.confidence_interval]
+def paired(rows: dict[str, list[float]], pairs: list[tuple[str, str]]) -> dict[tuple[str, str], dict]:
+    """Mean difference of two rows, seed by seed, its 95 % interval, and p of a paired t-test, corrected by Holm.
 
-
-def paired(rows: dict[str, list[float]], base: dict[str, str]) -> dict[str, dict[str, float]]:
-    """Mean difference of each row to its base, seed by seed, and p of a paired t-test, corrected by Holm.
+    All pairs are one family. Five differences cannot show that they are normal, which the test takes for granted.
 
     Args:
         rows: name to scores, in the order of the seeds.
-        base: name to the name of the row that it is compared with; rows without one are left out.
+        pairs: names of a row and of the one it is compared with.
     """
     found, p_values = {}, []
-    for name, other in base.items():
+    for name, other in pairs:
         differences = [a - b for a, b in zip(rows[name], rows[other], strict=True)]
-        found[name] = {"base": other, "difference": statistics.mean(differences)}
-        same = max(differences) - min(differences) < 1e-12  # as of two rows that failed alike: there is no spread
-        p_values.append(float(differences[0] == 0) if same else float(ttest_rel(rows[name], rows[other]).pvalue))
+        mean = statistics.mean(differences)
+        if max(differences) - min(differences) < 1e-12:  # as of two rows that failed alike: there is no spread
+            interval, p = [mean, mean], float(differences[0] == 0)
+        else:
+            test = ttest_rel(rows[name], rows[other])
+            interval, p = [float(end) for end in test.confidence_interval()], float(test.pvalue)
+        found[name, other] = {"difference": mean, "interval": interval}
+        p_values.append(p)
     if found:
         for row, p in zip(found.values(), multipletests(p_values, method="holm")[1], strict=True):
             row["p_holm"] = float(p)

@@ -12,10 +12,8 @@ as in a plain loop of one run (tests/test_benchmarks_losses.py).
 """
 
 import functools
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -47,43 +45,6 @@ class Snapshot(NamedTuple):
 
 
 # --- players ---------------------------------------------------------------------------------------------------------
-
-
-class Waves(nn.Module):
-    """x -> (x, sin(w_i x), cos(w_i x)) for fixed random directions; the frequencies |w_i| rise from 1 to ``highest``.
-
-    A plain network bends slowly; with waves a generator jumps from mode to mode, and a discriminator sees how narrow
-    a mode is. (Tancik et al., arXiv 2006.10739.)
-    """
-
-    def __init__(self, waves: int, highest: float):
-        super().__init__()
-        angle, frequency = 2 * math.pi * torch.rand(waves), torch.logspace(0, math.log10(highest), waves)
-        self.register_buffer("directions", torch.stack([angle.cos(), angle.sin()]) * frequency)  # (2, waves)
-
-    def forward(self, x: Tensor) -> Tensor:
-        phase = x @ self.directions
-        return torch.cat([x, phase.sin(), phase.cos()], -1)
-
-
-def planar_players(
-    eyes_g: tuple[int, float] = (8, 3.0), eyes_d: tuple[int, float] = (32, 60.0), wide: bool = True
-) -> tuple[nn.Module, nn.Module]:
-    """Generator from 2 numbers to a point of the plane, and discriminator of such points.
-
-    Args:
-        eyes_g, eyes_d: number of waves and highest frequency of each player; no waves leave the two numbers alone.
-        wide: He's initialisation of the generator spreads its points as wide as the data from the first step on.
-    """
-    sizes = [2 + 2 * eyes_g[0], 64, 64, 64]
-    layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())] + [nn.Linear(64, 2)]
-    for layer in layers[::2] if wide else ():
-        nn.init.kaiming_normal_(layer.weight)
-        nn.init.zeros_(layer.bias)
-    generator = nn.Sequential(Waves(*eyes_g), *layers)
-    sizes = [2 + 2 * eyes_d[0], 64, 64, 64]
-    layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
-    return generator, nn.Sequential(Waves(*eyes_d), *layers, nn.Linear(64, 1), nn.Flatten(0))
 
 
 def picture_players(shape: tuple[int, int, int], latent: int, hidden: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:

@@ -3,7 +3,7 @@
     python benchmarks/every_mode.py [--only "grid, no R1"] [--seeds 5] [--eager] [--threads 1]
 
 Ring (8 modes, std 0.01) and grid (25 modes, std 0.05), brought to a standard deviation of 1. The recipe: a generator
-with He's initialisation, waves before both players (``_games.Waves``), the non-saturating loss with R1 of weight 3,
+with He's initialisation, waves before both players (``models.Waves``), the non-saturating loss with R1 of weight 3,
 rates that fall to 0, and a running mean of the generator's weights. Each other row leaves out one part; "plain" leaves
 out all but the mean. 2,500 samples, measured by the published protocol (``metrics.mode_coverage``). The settings were
 chosen in pilots on the grid, with seeds 0 to 9 and 100, and not tuned for the other rows. Writes
@@ -15,9 +15,10 @@ import json
 
 import torch
 from _common import RESULTS, machine, read_options, store
-from _games import Setting, planar_players, play
+from _games import Setting, play
 
 from course_utils import data, metrics
+from course_utils.models import planar_players
 
 STEPS = {"ring": 2_048, "grid": 4_096}
 SETTING = Setting(5e-3, 5e-3, 0.5, 3.0)

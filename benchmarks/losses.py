@@ -11,7 +11,8 @@ WGAN-GP, whose steps cost more, has fewer, so that processor time is about equal
    penalty (a Latin hypercube: random, but no corner is left out). Each is played once for half of the steps with
    TUNING_SEED, and the best by the primary metric is taken.
 2. Match. The best setting is played with seeds 0, 1, ... that the search has not seen; seed s has the same networks,
-   pictures and noise in all arms, so that arms can be compared in pairs.
+   pictures and noise in all arms, so that arms can be compared in pairs (of WGAN-GP, which draws more batches a step,
+   only the networks are the same).
 3. Convergence. The rates fall to 0 within a run, so that a run that is cut off says little: each match is played anew
    with 1/16, 1/8, ... 1 of the steps. A row that the last doubling moved by more than its runs lie apart has not
    converged; ``--longer 2``, then ``--longer 4`` play it with more. A row that has converged, or whose shorter match is
@@ -30,8 +31,8 @@ distance was meant to be the grid's, and is stored beside: the empty square has 
 have 0.004 with a spread as large, which leaves little between. The split of the digits is shuffled over their writers.
 
 Results: results/losses_<data>_cpu.json, written after every batch of runs, so that what is interrupted goes on where it
-was; samples of the median seed in a .safetensors file beside it, at 1/16, 1/8, ... 1 of its longest
-run.
+was; samples of the median seed in a .safetensors file beside it, at 1/16, 1/8, ... 1 of the run, under the arm's name,
+those of a longer match under its name and steps.
 """
 
 import argparse
@@ -44,14 +45,14 @@ from typing import NamedTuple
 
 import torch
 from _common import RESULTS, machine, read_options, store
-from _compare import median_interval, paired, still_moves
-from _games import Setting, picture_players, planar_players, play
+from _compare import paired, still_moves
+from _games import Setting, picture_players, play
 from safetensors.torch import load_file, save_file
 from scipy.stats.qmc import LatinHypercube
 from torch import Tensor
 
 from course_utils import data, metrics
-from course_utils.models import DigitClassifier
+from course_utils.models import DigitClassifier, planar_players
 from course_utils.objectives import OBJECTIVES
 
 TRIALS, TUNING_SEED, SEEDS = 10, 100, 5
@@ -174,7 +175,7 @@ def digits() -> World:
         functools.partial(picture_players, (1, 8, 8), 16, (128, 128)),
         16,
         64,
-        4_096,
+        2_048,
         3.75,
         1_000,
         "kernel",
@@ -252,11 +253,13 @@ def bounds(world: World) -> dict[str, dict[str, float]]:
 
 
 def score(measured: dict[str, float], primary: str, ends: dict[str, dict]) -> float:
-    """The primary metric, 0 for the null and 1 for the ceiling; samples that are not finite know nothing."""
-    if "nan" in measured:
-        return 0.0
+    """The primary metric, 0 for the null and 1 for the ceiling.
+
+    Samples that are not finite are nowhere: they have the share 0, and, where there are no shares, the score -1.
+    """
     null, ceiling = (ends[end][primary] for end in ("null", "ceiling"))
-    return (measured[primary] - null) / (ceiling - null)
+    lost = 0.0 if primary == "share" else 2 * null - ceiling
+    return (measured.get(primary, lost) - null) / (ceiling - null)
 
 
 # --- results ---------------------------------------------------------------------------------------------------------
@@ -294,7 +297,11 @@ def ends(played: dict, stored: dict, *budgets: int) -> list[list[float]]:
 
 
 def table(stored: dict) -> dict[str, dict]:
-    """One row an arm, of those whose match was played: all that notebook 11 says of it."""
+    """One row an arm, of those whose match was played: all that notebook 11 says of it.
+
+    An arm is compared with the non-saturating game of its kind, and one with R1 with itself without. "range" is from
+    the least to the greatest run: of five, that holds the median of all runs with probability 1 - 2 / 2^5 = 94 %.
+    """
     rows, scores = {}, {}
     for arm, played in stored["arms"].items():
         steps = played["steps"]
@@ -307,7 +314,7 @@ def table(stored: dict) -> dict[str, dict]:
         search = [trial["score"] for trial in played["search"]]
         rows[arm] = {
             "median": statistics.median(last),
-            "interval": median_interval(last),
+            "range": [min(last), max(last)],
             "failed": sum(end <= 0 for end in last) / len(last),
             "converged": not doubled.get(steps, True),
             "medians": {n: statistics.median(*ends(played, stored, n)) for n in budgets},
@@ -315,19 +322,22 @@ def table(stored: dict) -> dict[str, dict]:
             "longest": {
                 "steps": budgets[-1],
                 "median": statistics.median(longest),
-                "interval": median_interval(longest),
+                "range": [min(longest), max(longest)],
                 "converged": not doubled.get(budgets[-1], True),
             },
             "search_median": statistics.median(search),
             "search_failed": sum(trial <= 0 for trial in search) / len(search),
+            "compared": {},
             "seconds": statistics.median(run["seconds"] for run in played["runs"][str(steps)].values()),
         }
-    base = {arm: "non_saturating" + (", R1" if penalty else "") for arm, (_, penalty) in ARMS.items() if arm in scores}
-    base["non_saturating, R1"] = "non_saturating"
-    same = {arm: o for arm, o in base.items() if arm != o and {arm, o} <= set(scores)}
-    same = {arm: o for arm, o in same.items() if len(scores[arm]) == len(scores[o])}
-    for arm, found in paired(scores, same).items():
-        rows[arm] |= found
+    pairs = []
+    for arm in scores:
+        objective, penalty = ARMS[arm]
+        rival, bare = "non_saturating" + (", R1" if penalty else ""), objective
+        others = {rival, bare} if penalty == "R1" else {rival}
+        pairs += [(arm, other) for other in sorted(others - {arm}) if len(scores.get(other, ())) == len(scores[arm])]
+    for (arm, other), found in paired(scores, pairs).items():
+        rows[arm]["compared"][other] = found
     return rows
 
 
@@ -365,9 +375,9 @@ def match(which: str, world: World, head: dict, arm: str, steps: int, options: a
     together = runs.get(str(steps), {}) | {str(seed): result for seed, result in zip(seeds, found, strict=True)}
     runs = {n: (runs | {str(steps): together})[n] for n in sorted([*(runs.keys() - {str(steps)}), str(steps)], key=int)}
     update(which, head, arm, {"runs": runs})
-    if steps == max(map(int, runs)):
+    if steps >= stored["steps"]:
         middle = sorted(range(len(seeds)), key=lambda i: scores[i])[len(seeds) // 2]
-        keep(which, arm, samples[:, middle])
+        keep(which, arm if steps == stored["steps"] else f"{arm}, {steps}", samples[:, middle])
     print(f"{which} · {arm} · {steps} · " + " ".join(f"{s:.3f}" for s in sorted(scores)), flush=True)
 
 

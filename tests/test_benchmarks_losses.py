@@ -10,8 +10,9 @@ import pytest
 import torch
 from _games import Setting
 from safetensors.torch import load_file
-from scipy.stats import ttest_rel
+from scipy import stats
 
+from course_utils import models
 from course_utils.objectives import OBJECTIVES, r1_penalty
 
 SETTINGS = [Setting(1e-3, 3e-3, 0.0, 2.0), Setting(4e-3, 5e-4, 0.5, 0.1)]
@@ -21,7 +22,7 @@ STEPS, BATCH = 6, 16
 def plain(name, penalty, setting, seed, real, critic_steps=1, falling=True):
     """One run as anybody would write it, with torch's Adam."""
     torch.manual_seed(seed)
-    G, D = _games.planar_players()
+    G, D = models.planar_players()
     source = torch.Generator().manual_seed(1_000 + seed)
     opt_g = torch.optim.Adam(G.parameters(), setting.generator_rate, (setting.beta1, 0.99))
     opt_d = torch.optim.Adam(D.parameters(), setting.discriminator_rate, (setting.beta1, 0.99))
@@ -51,7 +52,7 @@ def plain(name, penalty, setting, seed, real, critic_steps=1, falling=True):
 
 def stacked(names, penalty, settings, seeds, real, **more):
     game = _games.play(
-        _games.planar_players, 2, real, names, settings, seeds, penalty=penalty, batch=BATCH, samples=50, **more
+        models.planar_players, 2, real, names, settings, seeds, penalty=penalty, batch=BATCH, samples=50, **more
     )
     return list(game)
 
@@ -110,8 +111,10 @@ def test_shares_are_capped():
 
 def test_a_score_runs_from_the_null_to_the_ceiling():
     ends = {"null": {"kernel": 2.0}, "ceiling": {"kernel": 0.5}}
+    shares = {"null": {"share": 0.1}, "ceiling": {"share": 0.9}}
+    assert losses.score({"nan": 1}, "share", shares) == pytest.approx(-0.125)  # nothing is where it belongs
     found = [losses.score({"kernel": value}, "kernel", ends) for value in (2.0, 0.5, 1.25, 3.5)]
-    assert found == [0.0, 1.0, 0.5, -1.0] and losses.score({"nan": 1}, "kernel", ends) == 0.0
+    assert found == [0.0, 1.0, 0.5, -1.0] and losses.score({"nan": 1}, "kernel", ends) == -1.0
 
 
 def test_trials_are_the_same_for_all_and_lie_in_the_space():
@@ -173,19 +176,23 @@ def test_holm_is_the_step_down_rule():
         name: (torch.randn(6, generator=source) + shift).tolist()
         for name, shift in zip("abcd", (0, 1, 3, 9), strict=True)
     }
-    found = _compare.paired(rows, {name: "a" for name in "bcd"})
-    plain_p = {name: ttest_rel(rows[name], rows["a"]).pvalue for name in "bcd"}
+    found = _compare.paired(rows, [(name, "a") for name in "bcd"])
+    plain = {name: stats.ttest_rel(rows[name], rows["a"]) for name in "bcd"}
     worst = 0.0
-    for i, name in enumerate(sorted(plain_p, key=plain_p.get)):
-        worst = max(worst, min(1.0, (3 - i) * plain_p[name]))
-        assert found[name]["p_holm"] == pytest.approx(worst)
-    mean = sum(d - a for d, a in zip(rows["d"], rows["a"], strict=True)) / 6
-    assert found["d"]["difference"] == pytest.approx(mean) and found["d"]["base"] == "a"
+    for i, name in enumerate(sorted(plain, key=lambda name: plain[name].pvalue)):
+        worst = max(worst, min(1.0, (3 - i) * plain[name].pvalue))
+        assert found[name, "a"]["p_holm"] == pytest.approx(worst)
+    differences = torch.tensor(rows["d"], dtype=torch.float64) - torch.tensor(rows["a"], dtype=torch.float64)
+    mean, half = differences.mean().item(), stats.t.ppf(0.975, 5) * differences.std().item() / 6**0.5
+    assert found["d", "a"]["difference"] == pytest.approx(mean)
+    assert found["d", "a"]["interval"] == pytest.approx([mean - half, mean + half])
 
 
 def test_rows_that_failed_alike_differ_by_nothing():
-    found = _compare.paired({"a": [0.0] * 5, "b": [0.0] * 5, "c": [0.5] * 5}, {"b": "a", "c": "a"})
-    assert found["b"]["p_holm"] == 1.0 and found["c"]["p_holm"] == 0.0
+    rows = {"a": [0.0] * 5, "b": [0.0] * 5, "c": [0.5] * 5}
+    found = _compare.paired(rows, [("b", "a"), ("c", "a")])
+    assert found["b", "a"]["p_holm"] == 1.0 and found["c", "a"]["p_holm"] == 0.0
+    assert found["c", "a"]["interval"] == [0.5, 0.5] and _compare.paired(rows, []) == {}
 
 
 def test_a_row_moves_if_the_last_doubling_moves_it_by_more_than_its_spread():
@@ -193,12 +200,6 @@ def test_a_row_moves_if_the_last_doubling_moves_it_by_more_than_its_spread():
     assert not _compare.still_moves([0.45, 0.55, 0.5], [0.4, 0.5, 0.6])
     assert not _compare.still_moves([0.4, 0.6], [0.6, 0.4])
     assert _compare.still_moves([0.4], [0.4])
-
-
-def test_an_interval_of_the_median_holds_it():
-    low, high = _compare.median_interval([0.1, 0.2, 0.4, 0.5, 0.9])
-    assert 0.1 <= low <= 0.4 <= high <= 0.9 and low < high
-    assert _compare.median_interval([0.3] * 5) == [0.3, 0.3]
 
 
 def test_the_table_of_a_small_contest():
@@ -219,9 +220,13 @@ def test_the_table_of_a_small_contest():
     assert rows["hinge"]["median"] == pytest.approx(0.0) and rows["hinge"]["failed"] == pytest.approx(2 / 3)
     assert rows["non_saturating"]["converged"] and not rows["non_saturating, R1"]["converged"]
     assert rows["non_saturating, R1"]["medians"] == {5: pytest.approx(0.4), 10: pytest.approx(0.8)}
-    assert rows["non_saturating, R1"]["base"] == "non_saturating" and "base" not in rows["non_saturating"]
-    assert rows["non_saturating, R1"]["difference"] == pytest.approx((0.6 + 0.5 + 0.61) / 3)
-    assert rows["hinge"]["base"] == "non_saturating"
+    compared = {arm: row["compared"] for arm, row in rows.items()}
+    assert {arm: list(found) for arm, found in compared.items()} == {
+        "non_saturating": [], "non_saturating, R1": ["non_saturating"], "hinge": ["non_saturating"],
+    }
+    found = compared["non_saturating, R1"]["non_saturating"]
+    assert found["difference"] == pytest.approx((0.6 + 0.5 + 0.61) / 3)
+    assert rows["hinge"]["range"] == [pytest.approx(-0.05), pytest.approx(0.2)]
     longest = rows["non_saturating, R1"]["longest"]
     assert longest["steps"] == 10 and not longest["converged"] and longest["median"] == pytest.approx(0.8)
     assert losses.worth_more(stored, "non_saturating, R1", 10)

@@ -13,6 +13,7 @@ from course_utils.models.image_gpt import ImageGPT
 from course_utils.models.linear_vae import LinearGaussianVAE
 from course_utils.models.made import MADE
 from course_utils.models.pixel_cnn import PixelCNN
+from course_utils.models.planar import Waves, planar_players
 from course_utils.models.real_nvp import RealNVP
 from course_utils.models.row_lstm import RowLSTM
 from course_utils.models.vae import VAE
@@ -33,6 +34,8 @@ __all__ = [
     "LinearGaussianVAE",
     "Generator",
     "Discriminator",
+    "Waves",
+    "planar_players",
     "Diffusion",
     "FlowMatching",
     "RealNVP",
