@@ -312,7 +312,11 @@ def table(stored: dict) -> dict[str, dict]:
         (last,), (longest,) = ends(played, stored, steps), ends(played, stored, budgets[-1])
         scores[arm] = last
         search = [trial["score"] for trial in played["search"]]
+        objective, penalty = ARMS[arm]
         rows[arm] = {
+            "loss": objective.replace("non_s", "non-s").replace("_", " ").replace("wasserstein", "Wasserstein"),
+            "penalty": penalty,
+            "scores": last,
             "median": statistics.median(last),
             "range": [min(last), max(last)],
             "failed": sum(end <= 0 for end in last) / len(last),

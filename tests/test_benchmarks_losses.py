@@ -227,6 +227,9 @@ def test_the_table_of_a_small_contest():
     found = compared["non_saturating, R1"]["non_saturating"]
     assert found["difference"] == pytest.approx((0.6 + 0.5 + 0.61) / 3)
     assert rows["hinge"]["range"] == [pytest.approx(-0.05), pytest.approx(0.2)]
+    names = [(row["loss"], row["penalty"]) for row in rows.values()]
+    assert names == [("non-saturating", ""), ("non-saturating", "R1"), ("hinge", "")]
+    assert rows["hinge"]["scores"] == pytest.approx([0.0, -0.05, 0.2])
     longest = rows["non_saturating, R1"]["longest"]
     assert longest["steps"] == 10 and not longest["converged"] and longest["median"] == pytest.approx(0.8)
     assert losses.worth_more(stored, "non_saturating, R1", 10)

@@ -17,7 +17,8 @@ def clouds(panels: Mapping[str, Tensor], title: str = "", *, limit: float = 1.6,
     """Sets of points in the plane as small squares, up to thirty of them, row by row.
 
     Args:
-        panels: name, which may have two lines, to points (N, 2). Points that are not finite are left out.
+        panels: name, which may have several lines, to points (N, 2). Points that are not finite are left out, and a
+            panel says so if none lies in its square.
         limit: half the side of the squares.
         columns: panels in a row.
 
@@ -39,7 +40,9 @@ def clouds(panels: Mapping[str, Tensor], title: str = "", *, limit: float = 1.6,
         ax.set_axis_off()
     for ax, (name, points) in zip(axes.flat, panels.items(), strict=False):
         points = points.detach().float().cpu()
-        colour = COLOURS.get(name, COLOURS["gan"])
+        colour = COLOURS.get(name, COLOURS["data"] if name.startswith("real") else COLOURS["gan"])
+        if not (points.abs() <= limit).all(1).any():  # a NaN is not in it either
+            ax.text(0.5, 0.5, "all points\noutside", transform=ax.transAxes, ha="center", va="center", fontsize=9)
         ax.plot(*points[points.isfinite().all(1)].T.numpy(), ".", color=colour, markersize=2, alpha=0.7)
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
         ax.set_axis_on()
@@ -50,45 +53,66 @@ def clouds(panels: Mapping[str, Tensor], title: str = "", *, limit: float = 1.6,
     show(figure, sentence(title, f"Points in the plane, panel by panel: {named}"))
 
 
-def runs(rows: Sequence[Mapping], title: str = "", *, xlabel: str = "score") -> None:
-    """Every run of a contest as a dot, their median as a bar with its interval, between the null 0 and the ceiling 1.
+KINDS = {"": ("bare", "gan", -0.2), "R1": ("with R1", "autoregressive", 0.06)}
+OTHER = ("with a gradient penalty", "vae", 0.32)
+
+
+def runs(panels: Mapping[str, Sequence[Mapping]], title: str = "", *, xlabel: str = "score") -> None:
+    """Every run of a contest as a dot, between the null 0 and the ceiling 1: a panel a data set, a line a loss.
 
     Args:
-        rows: from top to bottom, each with "name", "scores" (a list, one a run), "median", and "interval" (low, high);
-            where "converged" is there and false, the dots are hollow.
+        panels: title to rows, each with "loss", "penalty" ("", "R1" or another), "scores" (a list, one a run), "median"
+            (a bar), and "converged"; if that is false, the dots are hollow.
 
     Raises:
-        ValueError: there are no rows, or one lacks one of these.
+        ValueError: there are not one to three panels, one has no rows, or a row lacks one of these.
     """
-    if isinstance(rows, str | Mapping) or not isinstance(rows, Sequence) or not rows:
-        raise ValueError(f"rows must be a list of at least one dictionary, got {_check.describe(rows)}")
-    for number, row in enumerate(rows):
-        if not isinstance(row, Mapping) or not {"name", "scores", "median", "interval"} <= set(row):
-            raise ValueError(f"rows[{number}] must have name, scores, median and interval, got {_check.describe(row)}")
-    figure, ax = plt.subplots(figsize=(WIDTH, 1.4 + 0.27 * len(rows)))
-    words = []
-    for k, row in enumerate(rows):
-        colour = COLOURS["autoregressive" if row["name"].endswith("R1") else "gan"]
-        full = row.get("converged", True)
-        heights = k + torch.linspace(-0.16, 0.16, len(row["scores"]))  # equal runs are seen side by side
-        ax.plot(row["interval"], [k, k], color=colour, linewidth=7, alpha=0.25, solid_capstyle="butt")
-        ax.plot(row["median"], k, "|", color=colour, markersize=16, markeredgewidth=3)
-        ax.plot(row["scores"], heights, "o", color=colour, markersize=5, fillstyle="full" if full else "none")
-        words.append(f"{row['name']} {short(row['median'])}{'' if full else ' (still moving)'}")
-    for x, name, line in ((0, "null", ":"), (1, "ceiling", "-.")):
-        ax.axvline(x, color=COLOURS["baseline"], linestyle=line, linewidth=1.5, zorder=0)
-        ax.annotate(name, (x, 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center")
-    ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    ax.set(xlabel=xlabel, ylim=(len(rows) - 0.4, -0.6))
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="y", color="#EEEEEE", linewidth=0.8)
-    ax.set_axisbelow(True)
+    keys = {"loss", "penalty", "scores", "median", "converged"}
+    if not isinstance(panels, Mapping) or not 1 <= len(panels) <= 3:
+        raise ValueError(f"panels must be a dictionary of one to three, got {_check.describe(panels)}")
+    for name, rows in panels.items():
+        if not rows or not all(isinstance(row, Mapping) and keys <= set(row) for row in rows):
+            raise ValueError(f"panels[{name!r}] must hold rows with loss, penalty, scores, median and converged")
+    losses = list(dict.fromkeys(row["loss"] for rows in panels.values() for row in rows))
+    height = 1.7 + 0.46 * len(losses)
+    figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, height), sharey=True, squeeze=False)
+    words, used = [], {}
+    for ax, (heading, rows) in zip(axes[0], panels.items(), strict=True):
+        said = []
+        for row in rows:
+            label, family, shift = KINDS.get(row["penalty"], OTHER)
+            colour, y = COLOURS[family], losses.index(row["loss"]) + shift
+            used[label] = colour
+            ax.plot(row["median"], y, "|", color=colour, markersize=12, markeredgewidth=3)
+            fill = "full" if row["converged"] else "none"
+            heights = y + torch.linspace(-0.08, 0.08, len(row["scores"]))  # equal runs are seen side by side
+            ax.plot(row["scores"], heights, "o", color=colour, markersize=4.5, fillstyle=fill)
+            still = "" if row["converged"] else " (still moving)"
+            said.append(f"{row['loss']} {label} {short(row['median'])}{still}")
+        words.append(f"{heading}: {', '.join(said)}")
+        for x, name, line in ((0, "null", ":"), (1, "ceiling", "-.")):
+            ax.axvline(x, color=COLOURS["baseline"], linestyle=line, linewidth=1.5, zorder=0)
+            place = ((x, 1), (0, 3))
+            ax.annotate(
+                name, *place, xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", fontsize=9
+            )
+        ax.set(xlabel=xlabel, ylim=(len(losses) - 0.4, -0.6))
+        ax.set_title(heading, fontsize=12, pad=16, loc="center")
+        ax.tick_params(axis="y", length=0)
+        for line in range(len(losses) - 1):
+            ax.axhline(line + 0.56, color="#EEEEEE", linewidth=0.8, zorder=0)
+    axes[0, 0].set_yticks(range(len(losses)), losses)
+    marker = {"linestyle": "", "marker": "o", "markersize": 6}
+    key = [Line2D([], [], color=colour, label=name, **marker) for name, colour in used.items()]
+    if not all(row["converged"] for rows in panels.values() for row in rows):
+        key.append(Line2D([], [], color="#666666", label="hollow: still moves", fillstyle="none", **marker))
+    figure.legend(handles=key, loc="outside lower center", ncols=4)
     figure.suptitle(wrap_title(title), x=0.01, ha="left")
-    show(figure, sentence(title, f"Medians of the {xlabel}, from top to bottom: {', '.join(words)}"))
+    show(figure, sentence(title, f"Medians of the {xlabel}. {'; '.join(words)}"))
 
 
 def growth(panels: Mapping[str, Mapping[str, tuple]], title: str = "", *, ylabel: str = "score") -> None:
-    """Scores against steps, doubled from mark to mark: the mean of all runs, one panel beside the other.
+    """Scores against steps, doubled from mark to mark: the median of all runs, one panel beside the other.
 
     Args:
         panels: title to a dictionary from name to (steps (M,), scores (runs, M), converged); a row that has not
@@ -110,7 +134,7 @@ def growth(panels: Mapping[str, Mapping[str, tuple]], title: str = "", *, ylabel
             steps, scores = (torch.as_tensor(v, dtype=torch.float64) for v in (steps, scores))
             if scores.ndim != 2 or scores.shape[1:] != steps.shape:
                 raise ValueError(f"{name!r} must have scores (runs, {len(steps)}), got {_check.describe(scores)}")
-            middle = scores.mean(0)
+            middle = scores.quantile(0.5, dim=0)
             ax.plot(steps, middle, "o-" if converged else "o--", color=colours[name], markersize=5)
             ends.append((name, steps[-1].item(), middle[-1].item(), colours[name]))
             words.append(f"{heading}, {name}: {' '.join(short(v) for v in middle)}")
@@ -124,15 +148,23 @@ def growth(panels: Mapping[str, Mapping[str, tuple]], title: str = "", *, ylabel
         ax.minorticks_off()
         _name_the_ends(ax, ends)
     figure.suptitle(wrap_title(title), x=0.01, ha="left")
-    show(figure, sentence(title, f"Mean {ylabel} at each mark of the steps. " + "; ".join(words)))
+    show(figure, sentence(title, f"Median {ylabel} at each mark of the steps. " + "; ".join(words)))
 
 
-def endings(x: Tensor, data: Tensor, panels: Mapping[str, Mapping[str, Tensor]], title: str = "") -> None:
+def endings(
+    x: Tensor,
+    data: Tensor,
+    panels: Mapping[str, Mapping[str, Tensor]],
+    title: str = "",
+    *,
+    start: Tensor | None = None,
+) -> None:
     """Where several losses end: the data as a grey hill, theory as a thick line, runs as thin ones, a panel a loss.
 
     Args:
         x, data: places (N,) and the density of the data there (N,).
         panels: name of a loss to {"theory": density (N,), "practice": densities (runs, N)}; either may be missing.
+        start: the density (N,) that all losses start from, as a dotted line.
 
     Raises:
         ValueError: there are not one to eight panels, or a density has another shape.
@@ -155,6 +187,8 @@ def endings(x: Tensor, data: Tensor, panels: Mapping[str, Mapping[str, Tensor]],
             ax.plot(x, theory, color=COLOURS["vae"], linewidth=4)
         for run in practice:
             ax.plot(x, run, color=COLOURS["autoregressive"], linewidth=1.2)
+        if start is not None:
+            ax.plot(x, start, ":", color=COLOURS["baseline"], linewidth=1.5)
         ax.set_title(name, fontsize=12)
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
@@ -168,6 +202,8 @@ def endings(x: Tensor, data: Tensor, panels: Mapping[str, Mapping[str, Tensor]],
     if any("practice" in panel for panel in panels.values()):
         drawn["runs"] = (COLOURS["autoregressive"], 1.2)
     key = [Line2D([], [], color=colour, linewidth=width, label=name) for name, (colour, width) in drawn.items()]
-    figure.legend(handles=key, loc="outside lower center", ncols=3)
+    if start is not None:
+        key.append(Line2D([], [], color=COLOURS["baseline"], linestyle=":", linewidth=1.5, label="the start"))
+    figure.legend(handles=key, loc="outside lower center", ncols=4)
     figure.suptitle(wrap_title(title), x=0.01, ha="left")
     show(figure, sentence(title, f"Densities where each loss ends: {', '.join(panels)}"))

@@ -7,8 +7,9 @@ from matplotlib.colors import to_hex
 from course_utils import plots
 
 ROWS = [
-    {"name": "hinge", "scores": [0.1, 0.3, 0.2], "median": 0.2, "interval": (0.1, 0.3), "converged": False},
-    {"name": "hinge, R1", "scores": [0.7, 0.8, 0.9], "median": 0.8, "interval": [0.7, 0.9]},
+    {"loss": "hinge", "penalty": "", "scores": [0.1, 0.3, 0.2], "median": 0.2, "converged": False},
+    {"loss": "hinge", "penalty": "R1", "scores": [0.7, 0.8, 0.9], "median": 0.8, "converged": True},
+    {"loss": "Wasserstein", "penalty": "gradient penalty", "scores": [0.5], "median": 0.5, "converged": True},
 ]
 X = torch.linspace(-1, 1, 5)
 
@@ -30,32 +31,45 @@ def test_clouds_refuse_what_are_no_points(wrong):
         plots.clouds(wrong)
 
 
+def test_a_cloud_says_so_if_no_point_is_in_its_square(notebook):
+    plots.clouds({"far": torch.full((3, 2), 5.0), "lost": torch.full((3, 2), torch.nan), "here": torch.zeros(1, 2)})
+    notes = [[text.get_text() for text in ax.texts] for ax in notebook[0][0].axes]
+    assert notes == [["all points\noutside"], ["all points\noutside"], []]
+
+
 def test_runs_show_each_run_and_hollow_dots_where_the_game_still_moves(notebook):
-    plots.runs(ROWS, "title", xlabel="points")
+    plots.runs({"grid": ROWS, "moons": ROWS[1:2]}, "title", xlabel="points")
     (figure, alt) = notebook[0]
-    (ax,) = figure.axes
+    ax, other = figure.axes
     dots = [line for line in ax.lines if line.get_marker() == "o"]
-    assert [sorted(line.get_xdata()) for line in dots] == [[0.1, 0.2, 0.3], [0.7, 0.8, 0.9]]
-    assert [line.get_fillstyle() for line in dots] == ["none", "full"]
-    assert to_hex(dots[0].get_color()) != to_hex(dots[1].get_color())
-    at = [line.get_xdata()[0] for line in ax.lines if len(set(line.get_xdata())) == 1]
-    assert {0, 1, 0.2, 0.8} <= set(at) and [text.get_text() for text in ax.texts] == ["null", "ceiling"]
-    assert [list(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 7] == [[0.1, 0.3], [0.7, 0.9]]
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["hinge", "hinge, R1"]
-    assert "hinge 0.2 (still moving), hinge, R1 0.8." in alt
+    assert [sorted(line.get_xdata()) for line in dots] == [[0.1, 0.2, 0.3], [0.7, 0.8, 0.9], [0.5]]
+    assert [line.get_fillstyle() for line in dots] == ["none", "full", "full"]
+    assert len({to_hex(line.get_color()) for line in dots}) == 3
+    heights = [sum(line.get_ydata()) / len(line.get_ydata()) for line in dots]
+    assert -0.5 < heights[0] < heights[1] < 0.5 < heights[2] < 1.5  # one line a loss
+    bars = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "|"]
+    assert bars == [0.2, 0.8, 0.5] and [text.get_text() for text in ax.texts] == ["null", "ceiling"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["hinge", "Wasserstein"]
+    assert [ax.get_title(), other.get_title()] == ["grid", "moons"]
+    names = ["bare", "with R1", "with a gradient penalty", "hollow: still moves"]
+    assert [text.get_text() for text in figure.legends[0].texts] == names
+    assert "grid: hinge bare 0.2 (still moving), hinge with R1 0.8, " in alt
+    assert alt.endswith("moons: hinge with R1 0.8.")
 
 
 def test_runs_refuse_rows_without_what_they_need():
-    for wrong in ([], {}, "rows", None):
-        with pytest.raises(ValueError, match="^rows must be a list"):
+    for wrong in ({}, ROWS, None, dict.fromkeys("abcd", ROWS)):
+        with pytest.raises(ValueError, match="^panels must be a dictionary of one to three"):
             plots.runs(wrong)
-    for key in ("name", "scores", "median", "interval"):
-        with pytest.raises(ValueError, match=r"^rows\[1\] must have name, scores, median and interval"):
-            plots.runs([ROWS[0], {k: v for k, v in ROWS[1].items() if k != key}])
+    with pytest.raises(ValueError, match=r"^panels\['a'\] must hold rows"):
+        plots.runs({"a": []})
+    for key in ROWS[1]:
+        with pytest.raises(ValueError, match=r"^panels\['a'\] must hold rows with loss, penalty"):
+            plots.runs({"a": [ROWS[0], {k: v for k, v in ROWS[1].items() if k != key}]})
 
 
-def test_growth_draws_means_at_the_marks_and_broken_lines_where_a_row_still_moves(notebook):
-    steps, scores = [100, 200, 400], torch.tensor([[0.0, 0.2, 0.4], [0.2, 0.4, 0.8]])
+def test_growth_draws_medians_at_the_marks_and_broken_lines_where_a_row_still_moves(notebook):
+    steps, scores = [100, 200, 400], torch.tensor([[0.0, 0.2, 0.1], [0.1, 0.3, 0.6], [0.8, 0.4, 0.9]])
     plots.growth(
         {"bare": {"a": (steps, scores, True), "b": (steps, scores / 2, False)}, "R1": {"b": (steps, scores, True)}}
     )
@@ -89,8 +103,9 @@ def test_endings_draw_theory_and_every_run(notebook):
     assert len(b.lines) == len(c.lines) == 1 and b.lines[0].get_linewidth() > 2 * c.lines[0].get_linewidth()
     assert [text.get_text() for text in figure.legends[0].texts] == ["the data", "theory", "runs"]
     assert alt == "title. Densities where each loss ends: a, b, c."
-    plots.endings(X, X.abs(), {"c": {"practice": X[None]}})
-    assert [text.get_text() for text in notebook[1][0].legends[0].texts] == ["the data", "runs"]
+    plots.endings(X, X.abs(), {"c": {"practice": X[None]}}, start=X / 2)
+    assert [text.get_text() for text in notebook[1][0].legends[0].texts] == ["the data", "runs", "the start"]
+    assert notebook[1][0].axes[0].lines[-1].get_ydata().tolist() == (X / 2).tolist()
 
 
 def test_endings_refuse_other_shapes():
