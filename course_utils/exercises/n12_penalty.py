@@ -64,7 +64,7 @@ def _lengths(g: Tensor) -> Tensor:
 
 
 def build_gradient_penalty(answer: Callable) -> None:
-    """Exercise 12: ``gradient_penalty(f, real, fake)``, a scalar: E (|grad f(x)| - 1)² at random points between.
+    """Exercise 12.3: ``gradient_penalty(f, real, fake)``, a scalar: E (|grad f(x)| - 1)² at random points between.
 
     f takes (B, ...) to (B,); x = t real + (1 - t) fake, with a new t from U(0, 1) for each sample; the norm is that of
     one sample's gradient. On linear critics the value is known; on f(x) = |x|² / 2, whose slope is |x|, it says

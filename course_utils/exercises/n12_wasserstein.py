@@ -9,7 +9,7 @@ from course_utils.exercises.judge import judge
 
 
 def w1_line(answer: Callable) -> None:
-    """Exercise 11.1: W1 between two samples of numbers (n,), a scalar: pair them in sorted order."""
+    """Exercise 12.1: W1 between two samples of numbers (n,), a scalar: pair them in sorted order."""
 
     def pairs(reduce: Callable) -> Callable:
         return lambda a, b: reduce(a.sort().values - b.sort().values)
@@ -35,11 +35,12 @@ def w1_line(answer: Callable) -> None:
     g = torch.Generator().manual_seed(0)
     cases = [tuple(torch.randn(2, n, generator=g)) for n in (6, 9)]
     cases.append((torch.tensor([3.0, 0.0]), torch.tensor([1.0, 2.0])))
-    judge(answer, pairs(lambda d: d.abs().mean()), cases, wrong, "On a line no cheaper plan exists.")
+    raised = [("return_types.sort", "a.sort() returns a pair, the sorted values and where they were: take .values")]
+    judge(answer, pairs(lambda d: d.abs().mean()), cases, wrong, "On a line no cheaper plan exists.", raised)
 
 
 def between(answer: Callable) -> None:
-    """Exercise 11.2: a place between each real and each fake picture, (B, C, H, W), share t (B,) of the real."""
+    """Exercise 12.2: a point between each real and each fake picture, (B, C, H, W), share t (B,) of the real."""
 
     def mixed(shape: Callable) -> Callable:
         return lambda real, fake, t: shape(t) * real + (1 - shape(t)) * fake
@@ -53,7 +54,7 @@ def between(answer: Callable) -> None:
         (mixed(lambda t: t[0]), "one share for all pictures: each has its own"),
         (mixed(lambda t: t.mean()), "one share for all pictures: each has its own"),
         (lambda real, fake, t: right(fake, real, t), "t is the share of the real picture: exchange the two"),
-        (lambda real, fake, t: (real + fake) / 2, "the middle only: the penalty looks at random places on the way"),
+        (lambda real, fake, t: (real + fake) / 2, "the middle only: the penalty looks at random points between the two"),
         (lambda real, fake, t: t.view(-1, 1, 1, 1) * real, "the fake picture's share, 1 - t, is missing"),
         (
             lambda real, fake, t: fake + t.view(-1, 1, 1, 1) * real,
@@ -67,7 +68,7 @@ def between(answer: Callable) -> None:
 
 
 def slow_rate(answer: Callable) -> None:
-    """Exercise 11.3: the largest real part of -gamma / 2 +- sqrt(gamma^2 / 4 - slope^2), a number."""
+    """Exercise 12.4: the largest real part of -gamma / 2 +- sqrt(gamma^2 / 4 - slope^2), a number."""
 
     def rate(root: Callable, sign: int = 1) -> Callable:
         return lambda gamma, slope: -gamma / 2 + sign * root(gamma**2 / 4 - slope**2)
@@ -89,7 +90,7 @@ def slow_rate(answer: Callable) -> None:
         (rate(real_root, -1), "that is the faster one: + the root is nearer to 0"),
         (lambda gamma, slope: gamma / 2 - real_root(gamma**2 / 4 - slope**2), "the sign: at rest the distance shrinks"),
         (lambda gamma, slope: gamma / 2 + real_root(gamma**2 / 4 - slope**2), "the sign: at rest the distance shrinks"),
-        (lambda gamma, slope: -gamma / 2 + real_root(gamma**2 / 4 - slope), "f'(0) enters squared"),
+        (lambda gamma, slope: -gamma / 2 + real_root(gamma**2 / 4 - slope), "the slope enters squared"),
         (lambda gamma, slope: -gamma / 2 + real_root(gamma**2 - slope**2), "gamma^2 / 4, not gamma^2"),
         (lambda gamma, slope: -gamma + real_root(gamma**2 / 4 - slope**2), "-gamma / 2, not -gamma"),
         (lambda gamma, slope: real_root(gamma**2 / 4 - slope**2), "-gamma / 2 is missing"),
@@ -102,4 +103,4 @@ def slow_rate(answer: Callable) -> None:
         ("not supported between instances of", imaginary + "; Python gave a complex number: take its real part"),
         ("must be Tensor", "gamma and slope are Python numbers"),
     ]
-    judge(real, rate(real_root), cases, wrong, "It is fastest at the critical weight, 2 f'(0).", raised)
+    judge(real, rate(real_root), cases, wrong, "It is fastest at the critical weight, gamma = 2 slope.", raised)

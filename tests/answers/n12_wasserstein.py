@@ -38,6 +38,7 @@ WRONG = {
         ("(a.sort().values - b.sort().values).norm()", "whole vector"),
         ("(a.sort().values - b.sort().values).abs()", "one number"),
         ("(a.sort().values - b.sort().values).abs().max()", "not the longest"),
+        ("(a.sort() - b.sort()).abs().mean()", "take .values"),
     ],
     "between": [
         ("t * real + (1 - t) * fake", "columns"),
