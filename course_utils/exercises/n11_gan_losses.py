@@ -17,6 +17,10 @@ def likelihood_loss(answer: Callable) -> None:
 
     wrong = [
         (odds(torch.sigmoid), "right on paper; at a logit of 20 float32 has D = 1 and divides by 0: simplify first"),
+        *(
+            (lambda f, e=e: -(f.sigmoid() / (1 - f.sigmoid() + e)).mean(), "it hides the 0: simplify first")
+            for e in (1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
+        ),
         (odds(lambda f: f), "it is a logit, not a probability"),
         (lambda f: f.exp().mean(), "the sign: the generator minimises, and a higher logit must cost less"),
         (lambda f: -(-f).exp().mean(), "upside down: D / (1 - D), not (1 - D) / D"),
@@ -37,45 +41,41 @@ def likelihood_loss(answer: Callable) -> None:
 
 
 def relativistic_loss(answer: Callable) -> None:
-    """Exercise 11.2: the paired relativistic generator loss E softplus(real - fake), a scalar."""
-    wrong = [
-        (
-            lambda real, fake: F.softplus(-fake).mean(),
-            "the second line overwrites the first: real is never used, and this is the plain non-saturating loss",
+    """Exercise 11.2: the relativistic generator loss E softplus(real - fake) of pairs, a scalar; real may be (B, 1)."""
+
+    def pairs(loss: Callable) -> Callable:
+        return lambda real, fake: loss(real.flatten(), fake.flatten())
+
+    square = "(B, 1) minus (B,) is (B, B): every real output meets every fake; give both one shape first"
+    slips = {
+        "real is not used: this is the plain non-saturating loss": lambda r, f: F.softplus(-f).mean(),
+        "right on paper; far apart the sigmoid is 0 and its logarithm infinite: use softplus": (
+            lambda r, f: -torch.sigmoid(f - r).log().mean()
         ),
-        (
-            lambda real, fake: (F.softplus(real - fake) + F.softplus(-fake)).mean(),
-            "a sum of two losses; the relativistic one alone is asked for",
+        "the sign: that is the discriminator's loss": lambda r, f: F.softplus(f - r).mean(),
+        "real is not used, and the sign is turned": lambda r, f: F.softplus(f).mean(),
+        "that is the relativistic *minimax*: it saturates": lambda r, f: -F.softplus(f - r).mean(),
+        "that is the relativistic *average*; here each generated picture has a real partner": (
+            lambda r, f: F.softplus(r.mean() - f).mean()
         ),
-        (
-            lambda real, fake: -torch.sigmoid(fake - real).log().mean(),
-            "right on paper; far apart the sigmoid is 0 and its logarithm infinite: use softplus",
-        ),
-        (lambda real, fake: F.softplus(fake - real).mean(), "the sign: that is the discriminator's loss"),
-        (lambda real, fake: F.softplus(fake).mean(), "real is not used, and the sign is turned"),
-        (lambda real, fake: -F.softplus(fake - real).mean(), "that is the relativistic *minimax*: it saturates"),
-        (
-            lambda real, fake: F.softplus(real.mean() - fake).mean(),
-            "that is the relativistic *average*; here each generated picture has a real partner",
-        ),
-        (
-            lambda real, fake: F.softplus(real[:, None] - fake[None]).mean(),
-            "all pairs; here each generated picture has one partner, the same row",
-        ),
-        (lambda real, fake: F.softplus(real - fake), "one number: the mean over the pairs"),
-        (lambda real, fake: F.softplus(real - fake).sum(), "the mean over the pairs, not their sum"),
-        (lambda real, fake: (real - fake).mean(), "without softplus that is Wasserstein's"),
-        (lambda real, fake: F.softplus((real - fake).mean()), "softplus of each pair first, then the mean"),
-    ]
-    right = lambda real, fake: F.softplus(real - fake).mean()  # noqa: E731
+        "one number: the mean over the pairs": lambda r, f: F.softplus(r - f),
+        "the mean over the pairs, not their sum": lambda r, f: F.softplus(r - f).sum(),
+        "without softplus that is Wasserstein's": lambda r, f: (r - f).mean(),
+        "softplus of each pair first, then the mean": lambda r, f: F.softplus((r - f).mean()),
+    }
+    wrong = [(pairs(slip), why) for why, slip in slips.items()] + [(slip, why) for why, slip in slips.items()]
+    wrong.append((lambda real, fake: F.softplus(real - fake).mean(), square))
+    wrong.append((pairs(lambda real, fake: F.softplus(real[:, None] - fake).mean()), square))
+    right = pairs(lambda real, fake: F.softplus(real - fake).mean())
     g = torch.Generator().manual_seed(0)
     cases = [tuple(torch.randn(2, n, generator=g)) for n in (5, 3)]
     cases.append((torch.tensor([60.0, -20.0, 0.0]), torch.tensor([-60.0, 30.0, 0.5])))
-    judge(answer, right, cases, wrong, "Test: with other real pictures the loss must change.")
+    cases.append((torch.randn(4, 1, generator=g), torch.randn(4, generator=g)))
+    judge(answer, right, cases, wrong, "Look at the shape before you take a mean: a mean hides a square.")
 
 
 def effective_share(answer: Callable) -> None:
-    """Exercise 11.3: effective sample size over n of the maximum-likelihood weights exp(logit), of any size."""
+    """Exercise 11.4: effective sample size over n of the maximum-likelihood weights exp(logit), of any size."""
 
     def share(w: Tensor) -> Tensor:
         return w.sum() ** 2 / (w.square().sum() * len(w))
@@ -83,7 +83,11 @@ def effective_share(answer: Callable) -> None:
     wrong = [
         (
             lambda f: share(f.exp()),
-            "right for small logits; exp(100) overflows float32. A common factor cancels: subtract the largest logit",
+            "right for small logits; large ones overflow. A common factor cancels: subtract the largest",
+        ),
+        *(
+            (lambda f, m=m: share(f.clamp(max=m).exp()), "clamped, large weights are equal: subtract the largest")
+            for m in (10, 20, 30, 40, 50, 80, 88)
         ),
         (lambda f: share(f.sigmoid()), "those are minimax's weights, D; maximum likelihood has D / (1 - D)"),
         (lambda f: share((-f).sigmoid()), "those are the non-saturating weights, 1 - D"),

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from course_utils import _check
-from course_utils.plots.curves import ORDER, _name_the_ends, _scale
+from course_utils.plots.curves import ORDER, _scale
 from course_utils.plots.style import COLOURS, WIDTH, sentence, short, show, wrap_title
 
 
@@ -125,28 +125,27 @@ def growth(panels: Mapping[str, Mapping[str, tuple]], title: str = "", *, ylabel
         raise ValueError(f"panels must be a dictionary of one to three, got {_check.describe(panels)}")
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
     colours = dict(zip(names, ORDER * len(names), strict=False))
-    figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 4.2), sharey=True, squeeze=False)
-    words, drawn = [], []
+    figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 4.4), sharey=True, squeeze=False)
+    words, moving = [], False
     axes[0, 0].set_ylabel(ylabel)
     for ax, (heading, panel) in zip(axes[0], panels.items(), strict=True):
-        ends = []
         for name, (steps, scores, converged) in panel.items():
             steps, scores = (torch.as_tensor(v, dtype=torch.float64) for v in (steps, scores))
             if scores.ndim != 2 or scores.shape[1:] != steps.shape:
                 raise ValueError(f"{name!r} must have scores (runs, {len(steps)}), got {_check.describe(scores)}")
-            middle = scores.quantile(0.5, dim=0)
+            middle, moving = scores.quantile(0.5, dim=0), moving or not converged
             ax.plot(steps, middle, "o-" if converged else "o--", color=colours[name], markersize=5)
-            ends.append((name, steps[-1].item(), middle[-1].item(), colours[name]))
             words.append(f"{heading}, {name}: {' '.join(short(v) for v in middle)}")
         ax.set(xlabel="steps")
         ax.set_title(heading, fontsize=12)
-        drawn.append((ax, ends))
-    for ax, ends in drawn:  # after all curves, since the panels share their y axis
         _scale(ax, "x")
-        marks = sorted({x for _, x, _, _ in ends} | {x for line in ax.lines for x in line.get_xdata()})
-        ax.set_xticks(marks, [f"{x:,.0f}" for x in marks], rotation=30, fontsize=10)
+        marks = sorted({x for line in ax.lines for x in line.get_xdata()})[::-2]  # every second, the last for sure
+        ax.set_xticks(marks, [f"{x:,.0f}" for x in marks], fontsize=10)
         ax.minorticks_off()
-        _name_the_ends(ax, ends)
+    key = [Line2D([], [], color=colours[name], marker="o", markersize=5, label=name) for name in names]
+    if moving:
+        key.append(Line2D([], [], color="#666666", linestyle="--", label="broken: still moves"))
+    figure.legend(handles=key, loc="outside lower center", ncols=4, fontsize=10)
     figure.suptitle(wrap_title(title), x=0.01, ha="left")
     show(figure, sentence(title, f"Median {ylabel} at each mark of the steps. " + "; ".join(words)))
 

@@ -8,9 +8,11 @@ ARGUMENTS = {
 RIGHT = {
     "likelihood_loss": ["-f.exp().mean()", "-torch.exp(f).sum() / len(f)", "-(f.sigmoid() / (-f).sigmoid()).mean()"],
     "relativistic_loss": [
-        "F.softplus(real - fake).mean()",
-        "-F.logsigmoid(fake - real).mean()",
-        "F.binary_cross_entropy_with_logits(fake - real, torch.ones_like(real))",
+        "F.softplus(real.flatten() - fake.flatten()).mean()",
+        "-F.logsigmoid(fake - real.view(-1)).mean()",
+        "F.softplus(real.reshape(fake.shape) - fake).mean()",
+        "F.binary_cross_entropy_with_logits(fake - real.squeeze(-1), torch.ones_like(fake)) if real.ndim > 1"
+        " else F.softplus(real - fake).mean()",
     ],
     "effective_share": [
         "1 / (len(f) * f.softmax(0).square().sum())",
@@ -21,6 +23,7 @@ RIGHT = {
 WRONG = {
     "likelihood_loss": [
         ("-(f.sigmoid() / (1 - f.sigmoid())).mean()", "simplify first"),
+        ("-(f.sigmoid() / (1 - f.sigmoid() + 1e-8)).mean()", "hides the 0"),
         ("-(f / (1 - f)).mean()", "not a probability"),
         ("f.exp().mean()", "a higher logit must cost less"),
         ("-(-f).exp().mean()", "upside down"),
@@ -35,14 +38,15 @@ WRONG = {
         ("-0.5 * f.exp().mean()", "factor 1/2"),
     ],
     "relativistic_loss": [
-        ("F.softplus(-fake).mean()", "overwrites"),
-        ("F.softplus(real - fake).mean() + F.softplus(-fake).mean()", "a sum of two losses"),
+        ("F.softplus(real - fake).mean()", "every real output meets every fake"),
+        ("F.softplus(real.view(-1, 1) - fake).mean()", "every real output meets every fake"),
+        ("F.softplus(-fake).mean()", "plain non-saturating"),
+        ("F.softplus(fake - real.flatten()).mean()", "the discriminator's loss"),
         ("-torch.log(torch.sigmoid(fake - real)).mean()", "use softplus"),
         ("F.softplus(fake - real).mean()", "the discriminator's loss"),
         ("F.softplus(fake).mean()", "real is not used, and"),
         ("-F.softplus(fake - real).mean()", "saturates"),
         ("F.softplus(real.mean() - fake).mean()", "relativistic *average*"),
-        ("F.softplus(real[:, None] - fake).mean()", "all pairs"),
         ("F.softplus(real - fake)", "one number"),
         ("F.softplus(real - fake).sum()", "not their sum"),
         ("(real - fake).mean()", "Wasserstein"),
@@ -50,6 +54,8 @@ WRONG = {
     ],
     "effective_share": [
         ("f.exp().sum() ** 2 / (f.exp().square().sum() * len(f))", "subtract the largest"),
+        ("f.clamp(max=30).exp().sum() ** 2 / (f.clamp(max=30).exp().square().sum() * len(f))", "clamped"),
+        ("f.clamp(max=80).exp().sum() ** 2 / (f.clamp(max=80).exp().square().sum() * len(f))", "subtract the largest"),
         ("f.sigmoid().sum() ** 2 / (f.sigmoid().square().sum() * len(f))", "minimax's weights"),
         ("(-f).sigmoid().sum() ** 2 / ((-f).sigmoid().square().sum() * len(f))", "non-saturating weights"),
         ("f.sum() ** 2 / (f.square().sum() * len(f))", "is a logit"),
