@@ -54,7 +54,7 @@ def between(answer: Callable) -> None:
         (mixed(lambda t: t[0]), "one share for all pictures: each has its own"),
         (mixed(lambda t: t.mean()), "one share for all pictures: each has its own"),
         (lambda real, fake, t: right(fake, real, t), "t is the share of the real picture: exchange the two"),
-        (lambda real, fake, t: (real + fake) / 2, "the middle only: the penalty looks at random points between the two"),
+        (lambda real, fake, t: (real + fake) / 2, "the middle only: the penalty looks at random points between them"),
         (lambda real, fake, t: t.view(-1, 1, 1, 1) * real, "the fake picture's share, 1 - t, is missing"),
         (
             lambda real, fake, t: fake + t.view(-1, 1, 1, 1) * real,

@@ -116,7 +116,8 @@ def growth(panels: Mapping[str, Mapping[str, tuple]], title: str = "", *, ylabel
 
     Args:
         panels: title to a dictionary from name to (steps (M,), scores (runs, M), converged); a row that has not
-            converged is drawn with broken lines. A name has one colour in all panels.
+            converged is drawn with broken lines. A name has one colour in all panels. What lies far below the null, 0,
+            is cut off.
 
     Raises:
         ValueError: there are not one to three panels, or steps and scores do not fit.
@@ -145,6 +146,8 @@ def growth(panels: Mapping[str, Mapping[str, tuple]], title: str = "", *, ylabel
     key = [Line2D([], [], color=colours[name], marker="o", markersize=5, label=name) for name in names]
     if moving:
         key.append(Line2D([], [], color="#666666", linestyle="--", label="broken: still moves"))
+    low, high = axes[0, 0].get_ylim()
+    axes[0, 0].set_ylim(max(low, -0.15), high)  # far below the null nothing is to be seen
     figure.legend(handles=key, loc="outside lower center", ncols=4, fontsize=10)
     figure.suptitle(wrap_title(title), x=0.01, ha="left")
     show(figure, sentence(title, f"Median {ylabel} at each mark of the steps. " + "; ".join(words)))

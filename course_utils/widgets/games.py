@@ -29,11 +29,11 @@ PUSHES = (1e-3, 1e3)  # of the axis of gradients
 AXES = {"logit": "logit of D(G(z))", "probability": "D(G(z))"}
 GREY = "#7F7F7F"
 
-# What each game is called, its colour of `plots.COLOURS` (autoregressive, gan, vae) and its line.
+# What each game is called, its colour, as `plots.curves` gives them in this order, and its line.
 GAME_STYLES = {
     "minimax": ("minimax", "#0072B2", "--"),
-    "non_saturating": ("non-saturating", "#009E73", "-"),
-    "maximum_likelihood": ("maximum likelihood", "#E69F00", "-."),
+    "non_saturating": ("non-saturating", "#E69F00", "-"),
+    "maximum_likelihood": ("maximum likelihood", "#009E73", "-."),
 }
 
 
