@@ -63,7 +63,8 @@ def between(answer: Callable) -> None:
     ]
     g = torch.Generator().manual_seed(0)
     cases = [(*torch.rand(2, B, C, 4, 4, generator=g), torch.rand(B, generator=g)) for B, C in ((4, 4), (4, 4), (3, 2))]
-    raised = [("must match the size", columns), ("invalid for input of size", "use the batch size of t")]
+    meets = "t meets columns, rows or channels, and not the pictures: give it the shape (B, 1, 1, 1)"
+    raised = [("must match the size", meets), ("invalid for input of size", "use the batch size of t")]
     judge(answer, right, cases, wrong, "Every pixel of a picture moves by the same share.", raised)
 
 

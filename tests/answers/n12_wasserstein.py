@@ -41,8 +41,8 @@ WRONG = {
         ("(a.sort() - b.sort()).abs().mean()", "take .values"),
     ],
     "between": [
-        ("t * real + (1 - t) * fake", "columns"),
-        ("t[:, None] * real + (1 - t[:, None]) * fake", "columns"),
+        ("t * real + (1 - t) * fake", "columns, rows or channels"),
+        ("t[:, None] * real + (1 - t[:, None]) * fake", "columns, rows or channels"),
         ("t[0] * real + (1 - t[0]) * fake", "each has its own"),
         ("t.mean() * real + (1 - t.mean()) * fake", "each has its own"),
         ("t.view(-1, 1, 1, 1) * fake + (1 - t.view(-1, 1, 1, 1)) * real", "exchange"),
