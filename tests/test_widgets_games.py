@@ -122,7 +122,7 @@ def test_a_point_beneath_the_costs_is_shown_at_their_end():
 
 
 def test_the_colours_are_the_courses():
-    names = ["autoregressive", "gan", "vae"]
+    names = ["autoregressive", "vae", "gan"]  # the order of plots.curves
     assert [colour for _, colour, _ in widgets.GAME_STYLES.values()] == [plots.COLOURS[name] for name in names]
 
 

@@ -140,7 +140,8 @@ def growth(panels: Mapping[str, Mapping[str, tuple]], title: str = "", *, ylabel
         ax.set(xlabel="steps")
         ax.set_title(heading, fontsize=12)
         _scale(ax, "x")
-        marks = sorted({x for line in ax.lines for x in line.get_xdata()})[::-2]  # every second, the last for sure
+        # every second mark, the last for sure
+        marks = sorted({x for line in ax.lines for x in line.get_xdata()})[::-2][::-1]
         ax.set_xticks(marks, [f"{x:,.0f}" for x in marks], fontsize=10)
         ax.minorticks_off()
     key = [Line2D([], [], color=colours[name], marker="o", markersize=5, label=name) for name in names]

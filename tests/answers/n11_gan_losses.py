@@ -11,8 +11,7 @@ RIGHT = {
         "F.softplus(real.flatten() - fake.flatten()).mean()",
         "-F.logsigmoid(fake - real.view(-1)).mean()",
         "F.softplus(real.reshape(fake.shape) - fake).mean()",
-        "F.binary_cross_entropy_with_logits(fake - real.squeeze(-1), torch.ones_like(fake)) if real.ndim > 1"
-        " else F.softplus(real - fake).mean()",
+        "F.binary_cross_entropy_with_logits(fake - real.flatten(), torch.ones_like(fake))",
     ],
     "effective_share": [
         "1 / (len(f) * f.softmax(0).square().sum())",
