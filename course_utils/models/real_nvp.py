@@ -2,12 +2,14 @@
 
     z = f(x),    log p(x) = log N(z | 0, I) + log |det df/dx|
 
-A coupling leaves the values under a mask b as they are, and lets them say how the others are stretched and shifted:
+The values of x are split into two halves, the colours of a checkerboard. A coupling keeps one half, which says how the
+other is stretched and shifted:
 
-    z = b x + (1 - b) (x exp(s) + t),    s, t functions of b x only,    log |det dz/dx| = sum of s where b is 0
+    z_changed = x_changed exp(s) + t,    s, t functions of x_kept only,    log |det dz/dx| = sum of s
 
-Undoing it needs no inverse of the networks: b z = b x, so that s and t are known, and x = (z - t) exp(-s). The masks of
-neighbouring layers are each other's complements. Dinh et al., arXiv 1605.08803. Read first: ``Coupling.forward``.
+Undoing it needs no inverse of the networks: the kept half is still there, so that s and t are known, and x_changed =
+(z_changed - t) exp(-s). The next coupling keeps what this one has changed. Dinh et al., arXiv 1605.08803. Read first:
+``Coupling`` and ``RealNVP.encode``.
 """
 
 import torch
@@ -20,7 +22,6 @@ from course_utils.models.base import (
     Derived,
     at_least_float32,
     dimensions,
-    evaluating,
     need_numbers_from,
     need_values,
     perceptron,
@@ -31,8 +32,11 @@ from course_utils.models.dequantise import dequantised_log_prob, quantise
 from course_utils.models.vae import log_normal
 
 
-class RealNVP(DensityModel):
+class RealNVP(Derived, DensityModel):
     """Affine couplings on points, or on pictures, whose levels are made real numbers by noise.
+
+    For dense networks a half is the row of its values (B, D / 2), so that no weight is spent on values that a network
+    may not see or whose answer nobody uses. For convolutions it is a picture, with zeros in place of the other half.
 
     Args:
         shape: shape of one image, or (D,) for points.
@@ -60,8 +64,20 @@ class RealNVP(DensityModel):
         layers = _check.whole("layers", layers)
         self.levels = None if levels is None else _check.whole("levels", levels, least=2)
         self.pixels = gaussian() if levels is None else categorical(levels)
-        masks = [mask(self.shape) if i % 2 == 0 else 1 - mask(self.shape) for i in range(layers)]
-        self.couplings = nn.ModuleList(Coupling(b, hidden, channels) for b in masks)
+        self.convolutions = bool(channels)
+        self.sizes = [int((mask(self.shape) == colour).sum()) for colour in (0, 1)]
+        # Which half each coupling changes. A single value has no other half.
+        self.turns = [i % 2 if self.sizes[1] else 0 for i in range(layers)]
+        self.couplings = nn.ModuleList(self._coupling(colour, hidden, channels) for colour in self.turns)
+        self.derive()
+
+    def derived(self) -> dict[str, Tensor]:
+        """The checkerboard, or the order in which one colour comes after the other, and the way back from it."""
+        board = mask(self.shape)
+        if self.convolutions:
+            return {"board": board.to(self.couplings[0].scale.dtype)}
+        order = board.flatten().argsort(stable=True)
+        return {"order": order, "back": order.argsort()}
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z = f(x) (B, *shape), and log |det df/dx| (B,), for real-valued x (B, *shape); never in half precision.
@@ -70,12 +86,12 @@ class RealNVP(DensityModel):
             ValueError: x is not a float batch (B, *shape) of the parameters' type.
         """
         need_real(x, self)
-        x = x.to(at_least_float32(x.dtype))  # only the networks work in half precision
-        log_det = x.new_zeros(len(x))
-        for coupling in self.couplings:
-            x, change = coupling(x)
-            log_det = log_det + change
-        return x, log_det
+        halves = self.split(x.to(at_least_float32(x.dtype)))  # only the networks work in half precision
+        stretches = []
+        for changed, coupling in zip(self.turns, self.couplings, strict=True):
+            halves[changed], s = coupling(halves[1 - changed], halves[changed])
+            stretches.append(s.flatten(1))
+        return self.join(halves), torch.cat(stretches, 1).sum(1)
 
     def decode(self, z: Tensor) -> Tensor:
         """The inverse of f: x (B, *shape) for z (B, *shape), real-valued also where the pictures have levels.
@@ -86,10 +102,22 @@ class RealNVP(DensityModel):
             ValueError: z is not a float batch (B, *shape) of the parameters' type.
         """
         need_real(z, self, "z")
-        z = z.to(at_least_float32(z.dtype))
-        for coupling in reversed(self.couplings):
-            z = coupling.inverse(z)
-        return z
+        halves = self.split(z.to(at_least_float32(z.dtype)))
+        for changed, coupling in zip(reversed(self.turns), reversed(self.couplings), strict=True):
+            halves[changed] = coupling.inverse(halves[1 - changed], halves[changed])
+        return self.join(halves)
+
+    def split(self, x: Tensor) -> list[Tensor]:
+        """The two halves of x (B, *shape): values where ``mask`` is 0, and where it is 1; see the class."""
+        if self.convolutions:
+            return [(1 - self.board) * x, self.board * x]
+        return list(x.flatten(1).index_select(1, self.order).split(self.sizes, 1))
+
+    def join(self, halves: list[Tensor]) -> Tensor:
+        """x (B, *shape) of its two halves."""
+        if self.convolutions:
+            return halves[0] + halves[1]
+        return torch.cat(halves, 1).index_select(1, self.back).view(-1, *self.shape)
 
     def log_density(self, x: Tensor) -> Tensor:
         """log p(x) of real-valued x (B, *shape), exact, shape (B,), in nats: a density, which may exceed 0.
@@ -129,88 +157,105 @@ class RealNVP(DensityModel):
         """
         like = next(self.parameters()).new_empty(_check.whole("n", n), *self.shape)
         z = draw(torch.randn, like, generator)
-        with evaluating(self):
-            x = torch.cat([self.decode(part) for part in z.split(portion(z))])
+        x = torch.cat([self.decode(part) for part in z.split(portion(z))])
         need_numbers_from(self, x.isnan().any())
         return (x if self.levels is None else quantise(x, self.levels)).to(like.dtype)
 
+    def _coupling(self, colour: int, hidden: tuple[int, ...], channels: tuple[int, ...]) -> "Coupling":
+        """One that changes the half of this colour, with a new network."""
+        if channels:
+            return Coupling(ConvNet((mask(self.shape) == colour).float(), channels), (self.shape[0], 1, 1))
+        kept, changed = self.sizes[1 - colour], self.sizes[colour]
+        return Coupling(DenseNet(kept, hidden, changed), (changed,))
 
-class Coupling(Derived):
-    """z = b x + (1 - b) (x exp(s) + t), with s = scale * tanh(...) and t from a network that sees b x.
+
+class Coupling(nn.Module):
+    """z = x exp(s) + t for one half x of the values, with s = scale * tanh(...) and t from the other, the kept half.
 
     The last layer of the network starts at zero, and the coupling as the identity.
 
     Args:
-        b: mask of 0 and 1 in the shape of x, 1 where values pass as they are.
-        hidden: units of the dense layers.
-        channels: feature maps of convolutions instead.
+        net: network from the kept half (B, ...) to s, before tanh, and t of the other, side by side along axis 1.
+        scale: shape of the factor of s, which broadcasts to the half that is changed.
     """
 
-    def __init__(self, b: Tensor, hidden: tuple[int, ...], channels: tuple[int, ...] = ()):
+    def __init__(self, net: nn.Module, scale: tuple[int, ...]):
         super().__init__()
-        self.net = ConvNet(b.shape, channels) if channels else DenseNet(b.shape, hidden)
-        self.scale = nn.Parameter(torch.ones(b.shape))  # how far tanh reaches: it keeps exp(s) from running away
-        self._b = b
-        self.derive()
+        self.net = net
+        self.scale = nn.Parameter(torch.ones(scale))  # how far tanh reaches: it keeps exp(s) from running away
 
-    def derived(self) -> dict[str, Tensor]:
-        return {"b": self._b.to(self.scale.dtype)}
+    def forward(self, kept: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """z in the shape of x, and s, whose sum is log |det dz/dx|."""
+        s, t = self.stretch_and_shift(kept)
+        return x * s.exp() + t, s
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """z (B, *shape) and log |det dz/dx| (B,)."""
-        s, t = self.stretch_and_shift(x)
-        return x * s.exp() + t, s.flatten(1).sum(1)
-
-    def inverse(self, z: Tensor) -> Tensor:
-        """x (B, *shape), from the same network: it looks only at what the coupling has not changed."""
-        s, t = self.stretch_and_shift(z)
+    def inverse(self, kept: Tensor, z: Tensor) -> Tensor:
+        """x, from the same network: it looks only at what the coupling has not changed."""
+        s, t = self.stretch_and_shift(kept)
         return (z - t) * (-s).exp()
 
-    def stretch_and_shift(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """s and t (B, *shape), both 0 where b is 1."""
-        s, t = self.net(self.b * x).to(x.dtype).chunk(2, 1)
-        return (1 - self.b) * self.scale * s.tanh(), (1 - self.b) * t
+    def stretch_and_shift(self, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """s and t of the half that is changed."""
+        s, t = self.net(kept).to(kept.dtype).chunk(2, 1)
+        return self.scale * s.tanh(), t
 
 
 class DenseNet(nn.Sequential):
-    """Dense layers from values (B, C, ...) to twice as many, (B, 2C, ...)."""
+    """Dense layers from the kept values (B, K) to two numbers for each of the others, (B, 2 N).
 
-    def __init__(self, shape: tuple[int, ...], hidden: tuple[int, ...]):
-        size = dimensions(shape)
-        layers = perceptron(size, *hidden, 2 * size)
-        _zero(layers[-1])
-        super().__init__(nn.Flatten(), *layers, nn.Unflatten(1, (2 * shape[0], *shape[1:])))
+    Where nothing is kept, as of a single value, they see a one.
+    """
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.to(self[-2].weight.dtype))
+    def __init__(self, kept: int, hidden: tuple[int, ...], changed: int):
+        super().__init__(*perceptron(max(1, kept), *hidden, 2 * changed))
+        _zero(self[-1])
+
+    def forward(self, kept: Tensor) -> Tensor:
+        seen = kept if kept.shape[1] else kept.new_ones(len(kept), 1)
+        return super().forward(seen.to(self[-1].weight.dtype))
 
 
-class ConvNet(nn.Module):
-    """A convolution, residual blocks of two each, and a last convolution: (B, C, H, W) to (B, 2C, H, W)."""
+class ConvNet(Derived):
+    """A convolution, residual blocks of two each, and a last convolution: pictures (B, C, H, W) to (B, 2C, H, W).
 
-    def __init__(self, shape: tuple[int, int, int], channels: tuple[int, ...]):
+    Args:
+        changed: mask (C, H, W), 1 where the answers count; elsewhere they are 0.
+        channels: feature maps: of the first convolution, then of each block.
+    """
+
+    def __init__(self, changed: Tensor, channels: tuple[int, ...]):
         super().__init__()
-        first, *rest = channels
-        self.enter = nn.Conv2d(shape[0], first, 3, padding=1)
-        self.place = nn.Parameter(torch.zeros(first, *shape[1:]))  # what a convolution cannot know: where it is
+        (maps, *sides), (first, *rest) = changed.shape, channels
+        self.enter = nn.Conv2d(maps, first, 3, padding=1)
+        self.place = nn.Parameter(torch.zeros(first, *sides))  # what a convolution cannot know: where it is
         self.blocks = nn.ModuleList(
             nn.Sequential(
-                nn.SiLU(), nn.Conv2d(first, maps, 3, padding=1), nn.SiLU(), nn.Conv2d(maps, first, 3, padding=1)
+                nn.SiLU(), nn.Conv2d(first, wide, 3, padding=1), nn.SiLU(), nn.Conv2d(wide, first, 3, padding=1)
             )
-            for maps in rest
+            for wide in rest
         )
-        self.leave = nn.Conv2d(first, 2 * shape[0], 3, padding=1)
+        self.leave = nn.Conv2d(first, 2 * maps, 3, padding=1)
         _zero(self.leave)
+        self._changed = changed
+        self.derive()
 
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.enter(x.to(self.place.dtype)) + self.place
+    def derived(self) -> dict[str, Tensor]:
+        return {"changed": torch.cat([self._changed, self._changed]).to(self.place.dtype)}  # for s and for t
+
+    def forward(self, kept: Tensor) -> Tensor:
+        h = self.enter(kept.to(self.place.dtype)) + self.place
         for block in self.blocks:
             h = h + block(h)
-        return self.leave(nn.functional.silu(h))
+        return self.changed * self.leave(nn.functional.silu(h))
 
 
 def mask(shape: tuple[int, ...]) -> Tensor:
-    """On the CPU a checkerboard of 0 and 1 over the rows and columns of a picture, or 0, 1, 0, ... along a point."""
+    """On the CPU a checkerboard of 0 and 1 over the rows and columns of a picture, or 0, 1, 0, ... along a point.
+
+    The channels of a picture of one pixel are a point, too.
+    """
+    if len(shape) == 3 and dimensions(shape[1:]) == 1:
+        return mask(shape[:1]).view(shape)
     *_, height, width = (1, *shape)
     rows, columns = torch.arange(height, device="cpu"), torch.arange(width, device="cpu")
     board = (rows[:, None] + columns) % 2  # (H, W)
