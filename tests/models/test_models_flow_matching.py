@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -5,6 +6,7 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from course_utils.models import FlowMatching
+from course_utils.models.dequantise import dequantise
 from course_utils.models.flow_matching import METHODS, solve
 
 MEAN = torch.tensor([0.5, -0.3], dtype=torch.float64)
@@ -70,6 +72,128 @@ def test_the_trace_is_that_of_autograds_jacobian(shape, hidden, channels, monkey
     torch.testing.assert_close(v, model.velocity(x, t))
     monkeypatch.setattr("course_utils.models.flow_matching.MOST_NUMBERS", {"cpu": 2 * size**2, "accelerator": 1})
     torch.testing.assert_close(model.divergence(x, t)[1], expected)  # in portions of two
+
+
+def every_sign(size):
+    """All 2^D probes of signs, (2^D, D): their mean is an expectation, without chance."""
+    return torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * size)
+
+
+@pytest.mark.parametrize(
+    ("shape", "hidden", "channels"), [((3,), (16,), ()), ((2, 3, 1), (8, 8), ()), ((1, 2, 4), (), (4, 8))]
+)
+def test_an_estimate_is_the_jacobian_between_its_probe_and_their_mean_is_the_trace(
+    shape, hidden, channels, monkeypatch
+):
+    model, size = tiny(shape, hidden, channels), math.prod(shape)
+    x, t = torch.randn(3, *shape, dtype=torch.float64), torch.rand(3, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian(lambda x: model.velocity(x, t).sum(0), x)  # (*shape, B, *shape)
+    jacobian = jacobian.movedim(len(shape), 0).reshape(3, size, size)
+    probes = torch.randn(2, 3, *shape, dtype=torch.float64)  # of any kind
+    between = torch.einsum("kbi,bij,kbj->kb", probes.flatten(2), jacobian, probes.flatten(2))
+    for most in (2**18, 2 * size):  # at once, and in portions of two
+        monkeypatch.setattr("course_utils.models.flow_matching.MOST_NUMBERS", {"cpu": most, "accelerator": 1})
+        v, estimate = model.estimated_divergence(x, t, probes)
+        torch.testing.assert_close(estimate, between.mean(0))
+        torch.testing.assert_close(v, model.velocity(x, t))
+    signs = every_sign(size).view(-1, 1, *shape).expand(-1, 3, *shape)
+    torch.testing.assert_close(model.estimated_divergence(x, t, signs)[1], jacobian.diagonal(0, 1, 2).sum(1))
+    assert (between[0] - jacobian.diagonal(0, 1, 2).sum(1)).abs().min() > 1e-3
+
+
+def test_gradients_of_the_estimate_are_on_average_those_of_the_trace():
+    model = tiny((2, 2, 1), (8,))
+    x, t = torch.randn(2, 2, 2, 1, dtype=torch.float64), torch.tensor([0.3, 0.9]).double()
+    signs = every_sign(4).view(16, 1, 2, 2, 1).expand(16, 2, 2, 2, 1)
+    parameters = list(model.parameters())[:-1]  # the last bias has no part in a slope
+    grads = [
+        torch.autograd.grad(trace.square().sum(), parameters)
+        for trace in (model.estimated_divergence(x, t, signs)[1], model.divergence(x, t)[1])
+    ]
+    for found, expected in zip(*grads, strict=True):
+        torch.testing.assert_close(found, expected)
+    assert all(grad.abs().max() > 0 for grad in grads[0])
+
+
+@torch.no_grad()
+def test_an_estimated_density_is_the_exact_one_plus_or_minus_what_the_field_mixes():
+    """On the plane e . (integral of dv / dx) e = trace + 2 e_1 e_2 S_12: with one probe for all of the path two values.
+
+    v of Gaussian data is linear, so S_12 is the same for every x, an integral over t alone.
+    """
+    model, x = ExactVelocity((2,)).double(), EXACT.sample((2_000,))
+    t = torch.linspace(0, 1, 10_001, dtype=torch.float64)
+    at = [model.velocity(point.expand(10_001, 2), t) for point in torch.eye(3, 2, dtype=torch.float64)]
+    mixed = torch.trapezoid(0.5 * ((at[0] - at[2])[:, 1] + (at[1] - at[2])[:, 0]), t).item()
+    error = model.log_density(x, probes=1) - model.log_density(x)
+    torch.testing.assert_close(error.abs(), torch.full_like(error, 2 * abs(mixed)), rtol=1e-3, atol=1e-5)
+    assert abs(mixed) > 0.1
+    # signs of its own for each x: as many above as below
+    assert abs((error > 0).double().mean().item() - 0.5) < 4 * 0.5 / 2_000**0.5
+    several = model.log_density(x, probes=8) - model.log_density(x)
+    assert several.std().item() == pytest.approx(2 * abs(mixed) / 8**0.5, rel=0.1)
+    assert abs(several.mean().item()) < 4 * several.std().item() / 2_000**0.5
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("shape", "hidden", "channels"), [((3,), (16,), ()), ((2, 2, 2), (8,), ()), ((1, 4, 4), (), (4, 8))]
+)
+def test_estimates_of_one_picture_scatter_around_its_exact_density(shape, hidden, channels):
+    model, n = tiny(shape, hidden, channels), 500
+    x = torch.rand(1, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    exact = model.log_density(x, 3, "heun")
+    found = model.log_density(x.expand(n, *shape), 3, "heun", probes=1, generator=torch.Generator().manual_seed(0))
+    assert abs(found.mean() - exact) < 4 * found.std() / n**0.5
+    assert found.std() > 0.01
+    one, two = (model.log_prob(x, 3, probes=4, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    assert torch.equal(one, model.log_prob(x, 3, probes=4, generator=torch.Generator().manual_seed(0))) and one != two
+    torch.manual_seed(0)
+    torch.testing.assert_close(model.log_prob(x, 3, probes=4), one)
+
+
+class Apart(FlowMatching):
+    """A field whose values do not act on one another."""
+
+    def velocity(self, x_t, t):
+        return torch.sin((1 + torch.arange(x_t[0].numel()).view(self.shape)) * x_t) * t.view(-1, *[1] * (x_t.ndim - 1))
+
+
+@torch.no_grad()
+def test_where_no_value_acts_on_another_signs_give_the_exact_trace():
+    model = Apart((1, 2, 3)).double()
+    x = torch.rand(20, 1, 2, 3, dtype=torch.float64)
+    torch.testing.assert_close(model.log_density(x, probes=1), model.log_density(x))
+
+
+@torch.no_grad()
+def test_with_levels_the_estimate_is_that_of_the_same_noise():
+    model, x = tiny(levels=5), grey(6)
+    g = torch.Generator().manual_seed(3)
+    y = dequantise(x, 5, generator=g)
+    expected = model.log_density(y, 3, probes=2, generator=g) - 4 * math.log(5)
+    found = model.log_prob(x, 3, probes=2, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(found, expected)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("probes", [None, 2])
+def test_layout_and_precision_of_a_net_do_not_change_its_density(probes):
+    torch.manual_seed(0)
+    model = FlowMatching((2, 4, 4), (8,), (4, 8))
+    for parameter in model.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    x = torch.rand(3, 2, 4, 4)
+    last = copy.deepcopy(model).to(memory_format=torch.channels_last)
+    turned = x.to(memory_format=torch.channels_last)
+
+    def density(model, x):
+        return model.log_prob(x, 4, probes=probes, generator=torch.Generator().manual_seed(0))
+
+    expected = density(model, x)
+    for net, pictures in ((model, turned), (last, x), (last, turned)):
+        torch.testing.assert_close(density(net, pictures), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(density(model.bfloat16(), x.bfloat16()), expected, rtol=0.1, atol=0.5)
 
 
 def test_with_the_exact_velocity_the_density_is_exact():
@@ -234,6 +358,7 @@ def test_nothing_to_do_for_an_empty_batch():
     model = tiny(levels=5)
     empty = torch.empty(0, 1, 2, 2, dtype=torch.float64)
     assert model.matching_loss(empty).shape == model.log_density(empty, 2).shape == (0,)
+    assert model.log_prob(empty, 2, probes=1).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -289,3 +414,13 @@ def test_bad_input_is_named():
             model.log_density(*arguments)
     with pytest.raises(ValueError, match="^samples must"):
         model.log_prob(x, 1, samples=0)
+    for probes in (0, -1, 1.5, "exact"):
+        for method in (model.log_prob, model.log_density):
+            with pytest.raises(ValueError, match="^probes must be a whole number of at least 1, got"):
+                method(x, 1, probes=probes)
+    with pytest.raises(ValueError, match="^samples must be 1 where probes estimate the trace, .* got 4"):
+        model.log_prob(x, 1, 4, probes=1)
+    times = torch.zeros(2).double()
+    for probes in (torch.ones_like(x), torch.ones(0, *x.shape), torch.ones(3, 1, 1, 2, 2), None):
+        with pytest.raises(ValueError, match=r"^probes must be a float tensor of shape \(K, 2, 1, 2, 2\), got"):
+            model.estimated_divergence(x, times, probes)
