@@ -1,8 +1,12 @@
 """What surrounds a training loop. The loop itself stays in the notebook."""
 
+import json
+import os
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+import safetensors.torch
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -128,3 +132,42 @@ class _Line:
 
     def __repr__(self) -> str:
         return self.text
+
+
+def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], facts: dict) -> None:
+    """Write tensors and what is to be known of them into one safetensors file, whole or not at all.
+
+    The file is written under another name, and takes its own when it is complete and on the disk: whoever is killed in
+    between leaves the earlier checkpoint as it was. Nothing is pickled, so reading one runs no code.
+
+    Args:
+        path: the file; its folder is made.
+        tensors: by name, on any device.
+        facts: whatever JSON can hold: the step, the options, the losses so far.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(safetensors.torch.save(whole, {"facts": json.dumps(facts)}))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict]:
+    """Read what `save_checkpoint` wrote: the tensors, on the CPU, and the facts.
+
+    Raises:
+        FileNotFoundError: there is no such file. ValueError: it is no whole checkpoint; the file is left as it is.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path must be a checkpoint, and there is no file {path}")
+    try:
+        with safetensors.safe_open(path, "pt", device="cpu") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 -- not a dict
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"path must be a whole checkpoint, but {path} is damaged or of another kind") from error

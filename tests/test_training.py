@@ -1,10 +1,16 @@
+import os
+import random
+import signal
+import subprocess
+import sys
 import time
 
 import IPython
 import pytest
+import safetensors.torch
 import torch
 
-from course_utils.training import progress
+from course_utils.training import load_checkpoint, progress, save_checkpoint
 
 
 def final_line(capsys):
@@ -151,3 +157,93 @@ def test_losses_are_kept_where_they_are_whatever_the_default_device(capsys):
         for i in steps:
             steps.record(float(i))
     assert steps.history.tolist() == [0, 1]
+
+
+def written(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_checkpoint_comes_back_as_it_was(tmp_path):
+    tensors = {
+        "weight": torch.randn(3, 4, 2, 2).to(memory_format=torch.channels_last),
+        "step": torch.tensor(7),
+        "half": torch.randn(5).to(torch.bfloat16),
+        "generator": torch.get_rng_state(),
+    }
+    facts = {"step": 7, "history": [{"valid": 0.1 + 0.2}], "name": "Größe"}
+    save_checkpoint(tmp_path / "new" / "run.safetensors", tensors, facts)
+    back, said = load_checkpoint(tmp_path / "new" / "run.safetensors")
+    assert said == facts and back.keys() == tensors.keys()
+    assert all(torch.equal(back[name], tensors[name]) and back[name].dtype == tensors[name].dtype for name in tensors)
+    assert written(tmp_path / "new") == ["run.safetensors"]
+
+
+def test_what_cannot_be_written_leaves_the_earlier_checkpoint(tmp_path):
+    path = tmp_path / "run.safetensors"
+    save_checkpoint(path, {"a": torch.ones(2)}, {"step": 1})
+    with pytest.raises(TypeError):
+        save_checkpoint(path, {"a": torch.zeros(2)}, {"step": object()})
+    assert load_checkpoint(path)[1] == {"step": 1} and load_checkpoint(path)[0]["a"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:100],
+        lambda data: data[:-1],
+        lambda data: b"",
+        lambda data: b"PK" + data,
+        lambda data: data[:8],
+    ],
+)
+def test_a_damaged_checkpoint_is_one_clear_error_and_is_left_alone(tmp_path, damage):
+    path = tmp_path / "run.safetensors"
+    save_checkpoint(path, {"a": torch.ones(200)}, {"step": 1})
+    damaged = damage(path.read_bytes())
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match="must be a whole checkpoint.*run.safetensors is damaged"):
+        load_checkpoint(path)
+    assert path.read_bytes() == damaged
+
+
+def test_weights_without_facts_are_no_checkpoint(tmp_path):
+    safetensors.torch.save_file({"a": torch.ones(2)}, tmp_path / "weights.safetensors")
+    with pytest.raises(ValueError, match="of another kind"):
+        load_checkpoint(tmp_path / "weights.safetensors")
+    with pytest.raises(FileNotFoundError, match="there is no file .*nowhere"):
+        load_checkpoint(tmp_path / "nowhere")
+
+
+WRITER = """
+import os, sys, torch
+from course_utils.training import save_checkpoint
+torch.set_num_threads(1)
+for line in sys.stdin:  # one process imports torch, once, and starts as many writers as are asked for
+    pid = os.fork()
+    if pid == 0:
+        for step in range(1, 10**9):
+            save_checkpoint(sys.argv[1], {str(i): torch.full((20_000,), float(step)) for i in range(8)}, {"step": step})
+    print(pid, flush=True)
+    os.waitpid(pid, 0)
+    print("gone", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_kill_9_at_any_moment_leaves_a_whole_checkpoint(tmp_path):
+    path, chance, steps = tmp_path / "run.safetensors", random.Random(0), []
+    save_checkpoint(path, {str(i): torch.zeros(20_000) for i in range(8)}, {"step": 0})
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writers:
+        for _ in range(20):
+            print(file=writers.stdin, flush=True)
+            pid = int(writers.stdout.readline())
+            time.sleep(0.2 * chance.random())
+            os.kill(pid, signal.SIGKILL)
+            assert writers.stdout.readline() == "gone\n"
+            tensors, facts = load_checkpoint(path)
+            assert len(tensors) == 8 and all((tensor == facts["step"]).all() for tensor in tensors.values())
+            assert set(written(tmp_path)) <= {"run.safetensors", "run.safetensors.part"}
+            steps.append(facts["step"])
+        writers.stdin.close()
+    assert max(steps) > 1  # some were killed after they had written something

@@ -128,7 +128,7 @@ class GatedLayer(nn.Module):
     def forward(self, v_stack: Tensor, h_stack: Tensor) -> tuple[Tensor, Tensor]:
         half = self.kernel_size // 2
         v = self.v_conv(F.pad(v_stack, (half, half, half, 0)))  # (B, 2p, H, W), up to this row of v_stack
-        h = self.h_conv(h_stack) + self.v_to_h(v)
+        h = self.h_conv(h_stack).add_(self.v_to_h(v))  # in place: a third of a training step is memory traffic
         update = self.h_out(self.dropout(gate(h)))
         return self.dropout(gate(v)), h_stack + update if self.residual else update
 
@@ -136,7 +136,7 @@ class GatedLayer(nn.Module):
 def gate(features: Tensor, dim: int = 1) -> Tensor:
     """tanh of the first half of the features times the sigmoid of the second half."""
     f, g = features.chunk(2, dim)
-    return torch.tanh(f) * torch.sigmoid(g)
+    return (2 * torch.sigmoid(2 * f) - 1) * torch.sigmoid(g)  # tanh f, by the one of the two that is fast on a CPU
 
 
 def shift_down(features: Tensor) -> Tensor:
