@@ -32,6 +32,7 @@ SECOND_EDITION = (
     "10_how_to_judge",
     "11_gan_losses",
     "12_wasserstein",
+    "13_what_came_next",
 )
 RULE = "the first edition's text: it has no cell tagged check"
 

@@ -39,6 +39,7 @@ from course_utils.exercises.n11_gan_losses import effective_share, likelihood_lo
 from course_utils.exercises.n11_objective import build_objective
 from course_utils.exercises.n12_penalty import build_gradient_penalty
 from course_utils.exercises.n12_wasserstein import between, slow_rate, w1_line
+from course_utils.exercises.n13_coupling import build_coupling
 from course_utils.exercises.n13_what_came_next import coupling_log_det, flow_log_prob, matching_pair, noisy, step_mean
 from course_utils.exercises.n14_face_to_face import surprise_bound
 
@@ -113,6 +114,7 @@ __all__ = [
     "matching_pair",
     "noisy",
     "step_mean",
+    "build_coupling",
 ]
 
 

@@ -15,6 +15,7 @@ from course_utils.plots.curves import band, curves, training
 from course_utils.plots.densities import densities
 from course_utils.plots.fields import atlas, codes, matrix, plane, planes
 from course_utils.plots.films import film
+from course_utils.plots.flows import coupling, moments, paths
 from course_utils.plots.judging import balls, sees
 from course_utils.plots.mechanisms import kernel, masks, receptive_field, receptive_fields, skewed, two_stacks
 from course_utils.plots.networks import (
@@ -43,6 +44,7 @@ __all__ = [
     "band",
     "clouds",
     "codes",
+    "coupling",
     "curves",
     "densities",
     "dots",
@@ -63,7 +65,9 @@ __all__ = [
     "masked_network",
     "masks",
     "matrix",
+    "moments",
     "orbits",
+    "paths",
     "plane",
     "planes",
     "receptive_field",
