@@ -1,5 +1,6 @@
 """Published likelihoods beside our own: the course's models on the papers' data, on one device or on many.
 
+    python benchmarks/published.py                                       the table of what is stored
     python benchmarks/published.py gated_pixel_cnn                       one device
     torchrun --nproc-per-node 2 benchmarks/published.py gated_pixel_cnn  as many processes as GPUs (or CPU cores)
     python benchmarks/published.py gated_pixel_cnn --resume              go on where a run was stopped or killed
@@ -12,11 +13,13 @@ bound on the gradient's length, a running average of the weights, Muon for the l
 The batch is divided among the processes, so their number changes the speed and not the gradient. After ``--every``
 steps and each epoch ``build/published/<row>/checkpoint.safetensors`` is replaced by a new one. SIGTERM, as a cluster
 sends it, and Ctrl-C write a checkpoint, too, and end the run with status 0. The weights are those of the epoch with
-the best validation; the test pictures are looked at once, at the end. Writes results/published_<row>_<device>.json.
+the best validation; the test pictures are looked at once, at the end. Writes results/published_<row>_<device>.json, and
+24 samples beside it. benchmarks/cluster/ has the command for SLURM and for Kubernetes.
 """
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -27,10 +30,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from _common import machine, store
+from _common import RESULTS, machine, store
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import ModelParallelStrategy
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint import state_dict as states
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard
 from tqdm import tqdm
 
 from course_utils import data, distributions, models, runtime
@@ -38,7 +45,7 @@ from course_utils.training import load_checkpoint, save_checkpoint
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "published"
 FULL = states.StateDictOptions(full_state_dict=True, cpu_offload=True)  # whole tensors, however they are divided
-WARM_UP, AVERAGE = 500, 0.9995
+WARM_UP, AVERAGE = 500, 0.999
 SAME = "data", "epochs", "batch", "rate", "muon", "clip", "seed", "limit"  # in which a resumed run must not differ
 
 
@@ -52,17 +59,19 @@ class Row:
         rate: the highest learning rate of Adam. muon: that of Muon for the large kernels; 0 is Adam for all.
         batch: pictures a step, all processes together. epochs: passes over the data.
         bound: the method whose mean is made as large as it can be.
+        blocks: the list of layers that ``--divided`` divides, by name; none where that is not worth while.
         samples: of the importance-weighted bound, for validation and for the test; none where log p(x) is exact.
     """
 
     make: Callable[[tuple, distributions.PixelFamily], nn.Module]
     published: dict[str, float]
-    rate: float = 5e-3
-    muon: float = 0.02
-    batch: int = 16
+    rate: float = 2e-3
+    muon: float = 0.01
+    batch: int = 32
     epochs: int = 8
     bound: str = "log_prob"
     samples: tuple[int, int] | None = None
+    blocks: str = ""
 
 
 def small(name: str, **sizes) -> Callable:
@@ -70,22 +79,47 @@ def small(name: str, **sizes) -> Callable:
     return lambda shape, family: getattr(models, name)(shape, distribution=family, **sizes)
 
 
+class ImportanceWeighted(models.VAE):
+    """A VAE that is trained on the bound of ten draws a picture (arXiv 1509.00519) in place of one."""
+
+    def tighter(self, x: Tensor) -> Tensor:
+        return self.log_prob(x, 10)
+
+
 ROWS = {
-    "fvsbn": Row(small("FVSBN"), {}, rate=1e-3, muon=0.0, batch=64, epochs=30),
+    "fvsbn": Row(small("FVSBN"), {"FVSBN": 97.45}, rate=1e-3, muon=0.0, batch=64, epochs=30),
     "made": Row(small("MADE", hidden=(1000, 1000)), {"MADE, 32 masks": 86.64}, rate=1e-3, batch=64, epochs=30),
     "pixel_cnn": Row(small("PixelCNN", channels=32, layers=9), {"PixelCNN": 81.30}),
     "gated_pixel_cnn": Row(small("GatedPixelCNN", channels=32, layers=10), {"PixelCNN": 81.30}),
+    "gated_pixel_cnn_gpu": Row(  # some minutes of a large GPU
+        small("GatedPixelCNN", channels=96, layers=14, dropout=0.1),
+        {"Diagonal BiLSTM, 7 layers": 79.20},
+        batch=128, epochs=30,
+    ),
     "row_lstm": Row(small("RowLSTM", channels=32, layers=3), {"Row LSTM": 80.54}),
     "diagonal_bilstm": Row(small("DiagonalBiLSTM", channels=16, layers=7), {"Diagonal BiLSTM, 7 layers": 79.20}),
-    "image_gpt": Row(small("ImageGPT", channels=128, layers=8, heads=4), {}, rate=1e-3, batch=32),
-}
+    "image_gpt": Row(
+        small("ImageGPT", channels=128, layers=8, heads=4), {"ImageGPT, other bits": 79.17}, rate=1e-3, blocks="blocks"
+    ),
+    "vae": Row(
+        small("VAE", latent=50, hidden=(200, 200)),
+        {"VAE, one layer": 88.71},
+        rate=1e-3, batch=50, epochs=60, bound="elbo", samples=(64, 5_000),
+    ),
+    "iwae": Row(
+        lambda shape, family: ImportanceWeighted(shape, 50, (400, 400), family),
+        {"importance-weighted, one layer": 87.10},
+        rate=1e-3, batch=50, epochs=60, bound="tighter", samples=(64, 5_000),
+    ),
+}  # fmt: skip
 
 
 class Muon(torch.optim.Optimizer):
     """Momentum whose update of a kernel is made a matrix with singular values of about 1: no direction is left behind.
 
-        M <- 0.95 M + G,    W <- W - rate sqrt(max(1, out / in)) orthogonalised(G + 0.95 M)
+        M <- 0.95 M + G,    W <- (1 - 0.05 rate) W - rate sqrt(max(1, out / in)) orthogonalised(G + 0.95 M)
 
+    The small shrinking matters: without it noise alone makes W grow from step to step, until the gates saturate.
     A kernel (out, in, height, width) is the matrix (out, in * height * width). Jordan et al., "Muon: an optimizer for
     hidden layers in neural networks", 2024; torch's own (`torch.optim.Muon`) takes matrices only, in bfloat16.
     """
@@ -101,7 +135,7 @@ class Muon(torch.optim.Optimizer):
                 momentum.mul_(0.95).add_(weight.grad)
                 update = orthogonalised((weight.grad + 0.95 * momentum).flatten(1))
                 size = max(1, update.shape[0] / update.shape[1]) ** 0.5
-                weight.sub_(group["lr"] * size * update.view(weight.shape))
+                weight.mul_(1 - 0.05 * group["lr"]).sub_(group["lr"] * size * update.view(weight.shape))
 
 
 def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
@@ -162,7 +196,8 @@ class Run:
         large, others = [], []
         for name, weight in self.network.named_parameters():
             (large if options.muon and is_large(name, weight) else others).append(weight)
-        kinds = [torch.optim.Adam(others, options.rate, fused=True)] + ([Muon(large, options.muon)] if large else [])
+        adam = torch.optim.Adam(others, options.rate, fused=not options.divided)
+        kinds = [adam, Muon(large, options.muon)] if large else [adam]
         self.optimizers = [fabric.setup_optimizers(optimizer) for optimizer in kinds]
         self.average = Average(self.network.parameters())
         self.best: dict[str, Tensor] = {}
@@ -417,13 +452,31 @@ def finish(run: Run, images: data.Images) -> None:
     }
     print(f"{run.name}: valid {chosen['valid']:.2f} (epoch {chosen['epoch']}), test {test:.2f} ± {error:.2f} nats")
     if run.options.store:
-        print(f"stored in {store(f'published_{run.name}_{run.fabric.device.type}', result)}")
+        torch.manual_seed(0)
+        whole = run.row.make(images.shape, make_family(images)).to(run.fabric.device)  # also where it was divided
+        whole.load_state_dict(best)
+        drawn = whole.sample(24) * (images.levels - 1)
+        name = f"published_{run.name}_{run.fabric.device.type}"
+        save_file({"samples": drawn.round().to(torch.uint8).cpu()}, RESULTS / f"{name}.safetensors")
+        print(f"stored in {store(name, result)}")
+
+
+def table() -> None:
+    """What is stored, beside what was published."""
+    print(f"{'row':<18}{'parameters':>11}{'hours':>7}{'valid':>8}{'test':>8}   published")
+    for path in sorted(RESULTS.glob("published_*.json")):
+        row = json.loads(path.read_text())
+        beside = ", ".join(f"{name} {nats:.2f} ({row['test'] - nats:+.2f})" for name, nats in row["published"].items())
+        numbers = (
+            f"{row['parameters']:>11,}{row['seconds'] / 3600:>7.2f}{row['chosen']['valid']:>8.2f}{row['test']:>8.2f}"
+        )
+        print(f"{row['row']:<18}{numbers}   {beside}")
 
 
 def read_options() -> argparse.Namespace:
     """The command line; what a row says where the command line does not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("row", choices=ROWS)
+    parser.add_argument("row", choices=ROWS, nargs="?", help="without it: the table of what is stored")
     parser.add_argument("--data", default="binarized_mnist", help="a data set of course_utils.data, by name")
     parser.add_argument("--epochs", type=int, help="passes over the training pictures")
     parser.add_argument("--batch", type=int, help="pictures a step, all processes together")
@@ -444,14 +497,25 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="CPU threads a process; the cores divided among them if not given")
     parser.add_argument("--store", action=argparse.BooleanOptionalAction, default=True, help="write benchmarks/results")
     options = parser.parse_args()
+    if options.row is None:
+        return options
     for key in ("epochs", "batch", "rate", "muon"):
         if getattr(options, key) is None:
             setattr(options, key, getattr(ROWS[options.row], key))
         if not getattr(options, key) > 0 and not (key == "muon" and options.muon == 0):
             parser.error(f"--{key} must be above 0, got {getattr(options, key)}")
-    if options.divided and not hasattr(ROWS[options.row], "divide"):
-        parser.error(f"--divided needs a row with blocks to divide, image_gpt, not {options.row}")
+    if options.divided:
+        if not ROWS[options.row].blocks:
+            parser.error(f"--divided needs a row with blocks to divide, image_gpt, not {options.row}")
+        options.muon = 0.0  # it would need each whole kernel in one place
     return options
+
+
+def divided(network: nn.Module, mesh: DeviceMesh, blocks: str) -> nn.Module:
+    """Divide weights, gradients and moments among the processes; a block's weights come together while it computes."""
+    for block in getattr(network, blocks):
+        fully_shard(block, mesh=mesh["data_parallel"])
+    return fully_shard(network, mesh=mesh["data_parallel"])
 
 
 def make_fabric(options: argparse.Namespace) -> Fabric:
@@ -473,6 +537,9 @@ def make_fabric(options: argparse.Namespace) -> Fabric:
     if os.environ.get("LT_CLI_USED"):  # `fabric run` has said the rest, and wants to be the only one who does
         return Fabric(loggers=loggers)
     strategy = "ddp" if beside * nodes > 1 else "auto"
+    if options.divided:
+        divide = functools.partial(divided, blocks=ROWS[options.row].blocks)
+        strategy = ModelParallelStrategy(divide, data_parallel_size=beside * nodes, tensor_parallel_size=1)
     return Fabric(
         accelerator=accelerator,
         devices=beside,
@@ -485,6 +552,9 @@ def make_fabric(options: argparse.Namespace) -> Fabric:
 
 def main() -> None:
     options = read_options()
+    if options.row is None:
+        table()
+        return
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.append(number))
@@ -506,6 +576,8 @@ def main() -> None:
         finish(run, images)
     elif fabric.is_global_zero:
         print(f"stopped after {run.step:,} of {run.steps:,} steps; the same command with --resume goes on")
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import course
+import gpu
 import pages
 import pictures
 import runner
@@ -851,3 +852,21 @@ def test_set_up_is_readable_by_old_pythons():
     # A newer construct would end in a SyntaxError before it could say anything.
     ast.parse(Path(setup_env.__file__).read_text(encoding="utf-8"), feature_version=(3, 6))
     assert sys.version_info >= setup_env.NEEDED
+
+
+def test_gpu_steps_each_leave_a_log_and_a_slow_one_takes_no_other_along(tmp_path, capsys):
+    steps = {
+        "good": (["-c", "print('found')"], 60),
+        "bad": (["-c", "raise SystemExit(3)"], 60),
+        "slow": (["-c", "print('begun', flush=True); import time; time.sleep(60)"], 2),
+        "last": (["-c", "pass"], 60),
+    }
+    assert gpu.main(tmp_path / "gpu", steps) == 2
+    assert (tmp_path / "gpu" / "good.log").read_text() == "found\n"
+    assert (tmp_path / "gpu" / "slow.log").read_text() == "begun\n"
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(steps)
+    assert " ok " in lines[0] and "  3  " in lines[1] and "broken off after 2 s" in lines[2] and " ok " in lines[3]
+    assert sum(most for _, most in gpu.STEPS.values()) <= 14 * 60
+    for arguments, _ in gpu.STEPS.values():
+        assert all((gpu.ROOT / name).exists() for name in arguments if name.endswith(".py"))
