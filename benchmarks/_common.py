@@ -66,10 +66,18 @@ def _calibration() -> float:
     return calibrate.figure()
 
 
-def in_turns(slow: Callable, fast: Callable, pairs: int, fast_runs: int = 3) -> dict[str, float]:
+def in_turns(
+    slow: Callable, fast: Callable, pairs: int, fast_runs: int = 3, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """Time two ways of doing one thing in turns, so that a machine that slows down slows both.
 
     Each pair gives a ratio: seconds of ``slow`` over the median seconds of ``fast_runs`` runs of ``fast`` beside it.
+
+    Args:
+        slow, fast: the two ways, functions without arguments.
+        pairs: how often they are compared.
+        fast_runs: runs of ``fast`` in each pair.
+        clock: what tells the time; ``time.process_time`` where other programs take turns on the same cores.
 
     Returns:
         medians of the seconds, and the ratios' minimum, median and maximum.
@@ -78,8 +86,8 @@ def in_turns(slow: Callable, fast: Callable, pairs: int, fast_runs: int = 3) -> 
     ratios = []
     fast()  # first calls load and choose kernels
     for _ in range(pairs):
-        quick = statistics.median(_seconds(fast) for _ in range(fast_runs))
-        long = _seconds(slow)
+        quick = statistics.median(_seconds(fast, clock) for _ in range(fast_runs))
+        long = _seconds(slow, clock)
         seconds["slow"].append(long)
         seconds["fast"].append(quick)
         ratios.append(long / quick)
@@ -109,11 +117,11 @@ def store(name: str, result: dict) -> Path:
     return path
 
 
-def _seconds(work: Callable) -> float:
+def _seconds(work: Callable, clock: Callable[[], float]) -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    start = time.perf_counter()
+    start = clock()
     work()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start

@@ -171,8 +171,8 @@ class FlowMatching(DensityModel):
         For pictures it is the density of x in [0, 1]. By default exact but for the steps; with too few it is a bound on
         nothing. On the plane 20 steps of rk4 can be off by 0.023 nats at single points.
 
-        With ``probes`` the trace is estimated (arXiv 1810.01367), which for a picture of D values costs D / 2 times
-        less or so:
+        With ``probes`` the trace is estimated (arXiv 1810.01367), which for pictures of 28 x 28 costs hundreds of times
+        less:
 
             log p(x) = log N(x_0 | 0, I) - 1/K sum_k integral_0^1 e_k . (dv / dx)(x_t, t) e_k dt,    e_k in {-1, 1}^D
 
