@@ -1,455 +1,375 @@
-"""All families of the course face to face: one data set, one budget, one table, three seeds.
+"""All families of the course face to face: the same digits, the same steps, the same search, one table, three seeds.
 
-    python benchmarks/face_to_face.py [--data digits] [--only "VAE"] [--seeds 3] [--threads 1] [--device cpu] [--again]
+    python benchmarks/face_to_face.py [--only "VAE"] [--seeds 3] [--steps 4096] [--threads 1] [--again]
     python benchmarks/face_to_face.py --measure        # only measure again the samples that lie in build/
-    python benchmarks/face_to_face.py --data digits_800 --budget full --seeds 1           # who copies? see below
-    python benchmarks/face_to_face.py --data binarized_mnist --budget short --seeds 1     # where there are the data
 
-Budget: about a minute of one core and 70 to 210 thousand parameters for each model, the two players of a GAN together;
-RealNVP takes less, since it learns by heart with more; pictures of 28 x 28 ten minutes. Digits are redrawn (turned,
-stretched, with another pen) with a probability that falls, but not for the GANs, as in notebook 08. Each run is made
-twice: with its whole budget, and "short", with an eighth of the steps, which is what notebook 14 trains live and
-compares. The settings were chosen in the notebooks and benchmarks of the single families, on validation pictures;
-nothing was chosen on test pictures.
+Data. The 1,797 digits of data.digits() are pooled and shuffled over their writers: 897 to train on, 450 to choose
+settings by, 450 to measure by. All rows see training pictures that are redrawn (turned, stretched, with another pen)
+with a probability that falls from 1 to 0 over the run.
 
-Of each run 1,000 samples are drawn. They are measured against the training pictures, all sets of samples with the same
-number of pictures; "real, held out" are pictures that no model has seen (of digits: validation and test, written by
-other people than the training pictures; moons: drawn anew), "copies" are training pictures drawn at random: the best
-and the worst a model can do, as far as the measures can tell. Whether a model copies its training pictures can only be
-tested with unseen pictures by the same hands: of moons there are some, of digits digits_800 sets 200 aside. Features:
-of digits those of the course's own classifier, of moons the pixels, of 28 x 28 those of the same kind of classifier,
-trained on the spot on mnist().
+Budget. Every row has 70 to 210 thousand weights (the GAN with both players; how all are made: ``_families``) and the
+same number of steps of 64 pictures; a step of the GAN is one update of each player. The rate rises over the first 5 %
+of the run and falls to 0 along a cosine, and what is measured is a running mean of the weights that reaches back over
+about the last tenth of the steps. All of it in float32. Each row is run with half of the steps and with all of them: a
+column of a row "moves" if this changed the mean over the seeds by more than the standard deviation of the runs with all
+steps, and is then no last word.
 
-Likelihood: minus log p of test pictures in nats, exact for the next-pixel models; a bound for the VAE (500 importance
-weights), RealNVP and flow matching (dequantised) and diffusion; a GAN has none. Seconds are those of the processor in
-training, without any evaluation (on a GPU, of the clock).
+Search. A row has four settings: two rates, the same for all rows, by two values of one knob of its own. Each setting is
+run once with half of the steps and a seed that is not used again, and the best one by *validation* pictures is taken:
+by nats where there is a likelihood or a bound, else by the Fréchet distance. All four results are stored.
 
-Writes results/face_to_face_<data>_<device>.json after every run, so that what is interrupted goes on where it was; the
-samples to build/face_to_face/, and twenty of each first run to results/face_to_face_<data>_<device>.safetensors.
+Measures. 450 samples of each run are compared with the 450 test pictures, by the same hands as the training pictures
+and used for nothing else: Fréchet and kernel distance, precision, recall and coverage in features of the course's
+classifier, told apart and sharpness in pixels. That classifier was trained on the *old* training split: it has seen
+some of these pictures with their labels, the same for all rows. "lean" is the share of the samples whose nearest
+picture is a training picture and not one of validation or test, beside the share by chance, and z. "nearest" is how far
+all 1,000 samples of a run are from their nearest training picture.
+
+Nats. Minus log p of validation and test pictures: exact for the next-pixel models; a bound for the VAE (500 importance
+weights), RealNVP and flow matching (one draw of the noise that dequantises; the latter's trace is estimated by one
+probe a picture, which leaves the mean without a bias) and diffusion (all terms). "test_error" is the standard error
+over the test pictures, to be read beside the spread over the seeds.
+
+Controls. "null" draws every pixel by itself from its histogram over the training pictures; "real, unseen" are the
+validation pictures, as good as a sample can be: nobody knows their nats, and whether they lean is asked of training and
+test pictures only. "copies" are training pictures drawn at random.
+
+Seconds are the processor's. "calls" is how often a network, or the whole stack of RealNVP's, must be called to draw one
+picture, one call after the other.
+
+Results: results/face_to_face_cpu.json, written after every run, so that what is interrupted goes on where it was; in
+results/face_to_face_cpu.safetensors twenty samples of each row of seed 0, test pictures, and the nearest distances; all
+samples, with the nats of each test picture, in build/face_to_face/. A run that fails is stored as failed.
 """
 
+import argparse
 import json
+import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from _common import RESULTS, machine, read_options, step, store
+from _common import RESULTS, machine, read_options, store
+from _compare import still_moves
+from _families import BATCH, LEVELS, RATES, ROWS, SHAPE, Density, settings, to_levels, to_pictures
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from course_utils import data, metrics, models, runtime
-from course_utils.distributions import bernoulli, discretized_logistic_mixture
-from course_utils.models import Discriminator, Generator
-from course_utils.objectives import OBJECTIVES, r1_penalty
 
-DATA = ("digits", "moon_phases", "digits_800", "binarized_mnist")
+NAME = "face_to_face_cpu"
 SAMPLES = Path(__file__).parent.parent / "build" / "face_to_face"
-DRAWN, MEASURED, SHOWN = 1_000, 750, 20  # samples of a run: drawn, measured, shown
-MOST = 1_000  # test pictures whose nats are asked for
-REFERENCE = 2_000  # training pictures at most that they are compared with; the nearest one is looked for among all
-BUDGETS = {"full": 1, "short": 8}  # the steps are divided by this
-
-
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-def pictures(images: data.Images, batch: int, steps: int, first: float = 1.0, least: float = 0.0) -> Iterator[Tensor]:
-    """Batches for training; of digits the share that is redrawn falls from ``first`` by 1 to at least ``least``."""
-    for i, x in enumerate(data.batches(images.train, batch, steps=steps)):
-        yield data.redraw_digits(x, max(least, first - i / steps)) if images.name.startswith("digits") else x
-
-
-def family(images: data.Images):
-    """The pixels' distribution, where a model has one."""
-    return bernoulli() if images.levels == 2 else discretized_logistic_mixture(images.levels, 5)
-
-
-def maps(images: data.Images) -> tuple[int, ...]:
-    """Feature maps of a U-Net, whose smallest pictures have 4 × 4 or 7 × 7 places."""
-    return (16, 32) if images.shape[1] == 8 else (8, 16, 32)
-
-
-def nll(model: nn.Module, x: Tensor) -> Tensor:
-    return -model(x)
-
-
-class Density(NamedTuple):
-    """How a model with a likelihood or a bound is made, trained and asked for its nats."""
-
-    make: Callable[[data.Images], nn.Module]
-    steps: dict[str, int]
-    loss: Callable[[nn.Module, Tensor], Tensor] = nll  # (B,)
-    log_prob: Callable[[nn.Module, Tensor], Tensor] = nn.Module.__call__  # (B,) of test pictures
-    batch: int = 25
-    rate: float = 0.003
-    average: float = 0.99  # of the running mean of the weights
-    warm_up: float = 0.0  # share of the steps in which the rate rises
-    first: float = 1.0  # share of digits that are redrawn at the beginning
-    redrawn: float = 0.0  # and still at the end
-    bfloat16: bool = True
-    asked: dict[str, int] = {}  # test pictures at most, where log_prob takes long; then none of validation
-
-    def train(self, images: data.Images, steps: int) -> tuple[nn.Module, nn.Module]:
-        """Train with AdamW and a cosine; return the model with the mean of its last weights, and what was trained."""
-        model = self.make(images).to(images.train.device)
-        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(self.average))
-        optimizer = torch.optim.AdamW(model.parameters(), self.rate, weight_decay=0.01)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        if self.warm_up:
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.rate, steps, pct_start=self.warm_up)
-        for x in pictures(images, self.batch, steps, self.first, self.redrawn):
-            with runtime.autocast(x.device) if self.bfloat16 else torch.autocast(x.device.type, enabled=False):
-                loss = self.loss(model, x).mean()
-            step(optimizer, loss)
-            schedule.step()
-            average.update_parameters(model)
-        return average.module.eval(), model
-
-    @torch.no_grad()
-    def nats(self, model: nn.Module, x: Tensor) -> float:
-        """Minus the mean of log p, or of its bound, over the pictures x."""
-        return -torch.cat([self.log_prob(model, part) for part in x.split(100)]).mean().item()
-
-
-class Game(NamedTuple):
-    """How a GAN is trained: gamma / 2 weighs the slope of D at real pictures, with ``both`` at made ones, too."""
-
-    objective: str
-    gamma: float
-    rate: float = 0.001
-    average: float = 0.998
-    both: bool = False
-    steep: bool = False  # ReLU and He's initialisation in the generator
-    falling: bool = False  # the rates fall to 0 in the last 30 % of the steps
-
-
-class Gan(NamedTuple):
-    """A GAN of the table: the game for each data set, and its steps."""
-
-    games: dict[str, Game]
-    steps: dict[str, int]
-    first: float = 0.0  # share of digits that are redrawn at the beginning
-
-    def train(self, images: data.Images, steps: int) -> tuple[nn.Module, nn.Module]:
-        """Play the game; return the generator with the mean of its last weights, and both players."""
-        game, device = self.games[images.name.removesuffix("_800")], images.train.device
-        generator, discriminator = Generator(images.shape, 16, (128, 256)), Discriminator(images.shape, (256, 128))
-        if game.steep:
-            make_steep(generator)
-        players = nn.ModuleList([generator, discriminator]).to(device)
-        objective = OBJECTIVES[game.objective]
-        both = [torch.optim.Adam(player.parameters(), game.rate, (0.0, 0.99), fused=True) for player in players]
-        average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(game.average))
-        for i, real in enumerate(pictures(images, 64, steps, self.first)):
-            for optimizer in both if game.falling else ():
-                optimizer.param_groups[0]["lr"] = game.rate * min(1.0, (1 - i / steps) / 0.3)
-            fake = generator.sample(len(real))
-            loss = objective.discriminator(discriminator(real), discriminator(fake.detach()))
-            for x in (real, fake.detach()) if game.both else (real,):
-                loss = loss + game.gamma / 2 * r1_penalty(discriminator, x)
-            step(both[1], loss)
-            discriminator.requires_grad_(False)
-            step(both[0], objective.generator(discriminator(real), discriminator(fake)))
-            discriminator.requires_grad_(True)
-            average.update_parameters(generator)
-        return OnLevels(average.module.eval(), images.levels), players
-
-
-class OnLevels(nn.Module):
-    """A generator whose pictures are rounded to the levels of the data, k / (L - 1)."""
-
-    def __init__(self, generator: Generator, levels: int):
-        super().__init__()
-        self.generator, self.levels = generator, levels
-
-    def sample(self, n: int) -> Tensor:
-        return (self.generator.sample(n) * (self.levels - 1)).round() / (self.levels - 1)
-
-
-def make_steep(generator: Generator) -> None:
-    """ReLU for SiLU, and He's initialisation: the first pictures already differ from each other."""
-    for i, layer in enumerate(generator.net):
-        if isinstance(layer, nn.SiLU):
-            generator.net[i] = nn.ReLU()
-        if isinstance(layer, nn.Linear):
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
-
-
-ROWS = {
-    "Diagonal BiLSTM": Density(
-        lambda images: models.DiagonalBiLSTM(images.shape, 32, 2, family(images)),
-        {"digits": 1_700, "moon_phases": 550, "binarized_mnist": 1_600},
-    ),
-    "Gated PixelCNN": Density(
-        lambda images: models.GatedPixelCNN(images.shape, 32, 5, family(images), 0.2),
-        {"digits": 3_800, "moon_phases": 1_650, "binarized_mnist": 6_000},
-    ),
-    "ImageGPT": Density(
-        lambda images: models.ImageGPT(images.shape, 64, 3, 4, family(images), dropout=0.1),
-        {"digits": 1_150, "moon_phases": 350, "binarized_mnist": 750},
-    ),
-    "VAE": Density(
-        lambda images: models.VAE(images.shape, 16, (), distribution=family(images), channels=(64, 64)),
-        {"digits": 8_000, "moon_phases": 5_000, "binarized_mnist": 34_000},
-        loss=lambda model, x: -model.elbo(x),
-        log_prob=lambda model, x: model.log_prob(x, 500),
-        bfloat16=False,
-    ),
-    "GAN, non-saturating": Gan(
-        {
-            "digits": Game("non_saturating", 0.1),
-            "moon_phases": Game("non_saturating", 1.0),
-            "binarized_mnist": Game("non_saturating", 1.0),
-        },
-        {"digits": 14_000, "moon_phases": 13_000, "binarized_mnist": 60_000},
-    ),
-    "GAN, best recipe": Gan(
-        {
-            "digits": Game("non_saturating", 0.1, 0.003, 0.995, steep=True, falling=True),
-            "moon_phases": Game("relativistic", 0.5, 0.002, 0.995, both=True, falling=True),
-            "binarized_mnist": Game("non_saturating", 1.0, 0.003, 0.995, steep=True, falling=True),
-        },
-        {"digits": 14_000, "moon_phases": 8_500, "binarized_mnist": 60_000},
-    ),
-    "RealNVP": Density(
-        lambda images: models.RealNVP(
-            images.shape, 8, (max(32, 8_192 // images.train[0].numel()),), levels=images.levels
-        ),
-        {"digits": 2_000, "moon_phases": 5_000, "binarized_mnist": 4_000},  # of digits more would be learnt by heart
-        log_prob=lambda model, x: model.log_prob(x, 64),
-        batch=100,
-        rate=0.004,
-        warm_up=0.05,
-        redrawn=0.5,
-        bfloat16=False,
-    ),
-    "diffusion": Density(
-        lambda images: models.Diffusion(images.shape, 250, (), maps(images), levels=images.levels),
-        {"digits": 5_500, "moon_phases": 3_000, "binarized_mnist": 6_000},
-        loss=lambda model, x: model.denoising_loss(x),
-        batch=50,
-        rate=0.002,
-        bfloat16=False,
-    ),
-    "flow matching": Density(
-        lambda images: models.FlowMatching(images.shape, (), maps(images), levels=images.levels),
-        {"digits": 5_500, "moon_phases": 3_000, "binarized_mnist": 6_000},
-        loss=lambda model, x: model.matching_loss(x),
-        log_prob=lambda model, x: model.log_prob(x, steps=16),
-        batch=50,
-        rate=0.002,
-        bfloat16=False,
-        asked={"digits": 50, "digits_800": 50, "moon_phases": 10, "binarized_mnist": 1},
-    ),
-}
-
-# Who copies? The next-pixel models saw redrawn digits, the GANs did not; so, of digits_800, the other way round, too.
-CROSSED = {
-    "Gated PixelCNN, never redrawn": ROWS["Gated PixelCNN"]._replace(first=0.0),
-    "GAN, non-saturating, redrawn": ROWS["GAN, non-saturating"]._replace(first=1.0),
-    "GAN, best recipe, redrawn": ROWS["GAN, best recipe"]._replace(first=1.0),
-}
+SIZES = (897, 450, 450)  # train, valid, test
+STEPS, SEEDS, TUNING_SEED = 4_096, 3, 100
+BUDGETS = {"half": 2, "full": 1}  # the steps are divided by this
+DRAWN, MEASURED, SHOWN = 1_000, 450, 20  # samples of a run: drawn, measured, shown
+COLUMNS = (
+    *("valid_nats", "test_nats", "test_error", "frechet", "kernel", "precision", "recall", "coverage", "told_apart"),
+    *("sharpness", "nearest", "lean", "lean_expected", "lean_z", "seconds", "sampling_seconds"),
+)
 
 
 # --- one run ---------------------------------------------------------------------------------------------------------
 
 
-def run(title: str, images: data.Images, budget: str, seed: int) -> tuple[dict[str, float], Tensor]:
-    """Train once and draw: seconds, sizes and nats, and the samples as levels, uint8 (n, C, H, W)."""
+def digits() -> data.Images:
+    """All digits, shuffled over their writers and split anew."""
+    stored = data.digits()
+    x = torch.cat([stored.train, stored.valid, stored.test])
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    return data.Images("digits", *x[order].split(SIZES), levels=LEVELS)
+
+
+def trained(title: str, setting: dict, train: Tensor, steps: int, seed: int) -> tuple[nn.Module, dict]:
+    """Train once: the model, and what it took."""
     runtime.seed_everything(seed)
-    row, device = (ROWS | CROSSED)[title], images.train.device
-    steps = row.steps[images.name.removesuffix("_800")] // BUDGETS[budget]
-    start = clock(device)
-    model, trained = row.train(images, steps)
-    found = {"steps": steps, "seconds": clock(device) - start}
-    found["parameters"] = sum(p.numel() for p in trained.parameters())
-    start = clock(device)
-    with torch.no_grad():
-        x = torch.cat([model.sample(100) for _ in range(DRAWN // 100)])
-    found["sampling_seconds"] = (clock(device) - start) * 1_000 / DRAWN
-    if isinstance(row, Density):
-        few = row.asked.get(images.name)
-        for split in ("test",) if few else ("valid", "test"):
-            real = getattr(images, split)  # stored by writers: a few of them are taken from all of the set
-            real = real[:: max(1, len(real) // few)][:few] if few else real[:MOST]
-            found[f"{split}_nats"] = row.nats(model, real)
-    return found, ((images.levels - 1) * x).round().clamp(0, images.levels - 1).to(torch.uint8).cpu()
+    start = time.process_time()
+    model, everything = ROWS[title].train(setting, train, steps)
+    seconds, parameters = time.process_time() - start, sum(p.numel() for p in everything.parameters())
+    return model, {"steps": steps, "parameters": parameters, "seconds": seconds}
 
 
-def clock(device: torch.device) -> float:
-    """Seconds: of the processor, or of the clock where the work is done elsewhere."""
-    if device.type == "cpu":
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
+@torch.no_grad()
+def drawn(model: nn.Module, n: int) -> Tensor:
+    """Samples as levels."""
+    return to_levels(model.sample(n))
+
+
+def trial(title: str, setting: dict, images: data.Images, steps: int) -> dict[str, float]:
+    """Try one setting: the score is the less the better, and only of validation pictures."""
+    model, found = trained(title, setting, images.train, steps, TUNING_SEED)
+    if isinstance(ROWS[title], Density):
+        return found | {"score": ROWS[title].nats(model, images.valid).mean().item()}
+    fake = features(to_pictures(drawn(model, MEASURED)))
+    return found | {"score": metrics.frechet_distance(features(images.valid), fake)}
+
+
+def run(title: str, setting: dict, images: data.Images, steps: int, seed: int) -> tuple[dict, dict[str, Tensor]]:
+    """Train, draw and ask for nats: what it took and what came out, and samples "x" and "test_nats", one by one."""
+    model, found = trained(title, setting, images.train, steps, seed)
+    start = time.process_time()
+    kept = {"x": drawn(model, DRAWN)}
+    found["sampling_seconds"] = (time.process_time() - start) * 1_000 / DRAWN
+    if isinstance(ROWS[title], Density):
+        found["valid_nats"] = ROWS[title].nats(model, images.valid).mean().item()
+        kept["test_nats"] = ROWS[title].nats(model, images.test)
+        found |= nats_of(kept["test_nats"])
+    return found, kept
+
+
+def nats_of(each: Tensor) -> dict[str, float]:
+    """Mean over the test pictures, and its standard error."""
+    each = each.double()
+    return {"test_nats": each.mean().item(), "test_error": (each.std() / len(each) ** 0.5).item()}
+
+
+def attempt(work: Callable[[], dict]) -> dict:
+    """What the work returns; where it fails, why: other rows go on."""
+    try:
+        return work()
+    except (ArithmeticError, RuntimeError, ValueError) as error:
+        return {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
 
 
 # --- measures --------------------------------------------------------------------------------------------------------
 
 
-def features(x: Tensor) -> Tensor:
-    """What Fréchet and kernel distance, precision, recall and coverage are measured on, (N, D)."""
-    judges = {(1, 8, 8): models.DigitClassifier.trained, (1, 28, 28): mnist_classifier}
-    judge = judges.get(tuple(x.shape[1:]))
-    return x.flatten(1) if judge is None else torch.cat([judge().features(part) for part in x.split(1_000)])
-
-
 @cache
-def mnist_classifier() -> models.DigitClassifier:
-    """Trained for some seconds on pictures of 28 × 28 whose pixels are drawn black or white, as the fixed ones were."""
-    images = data.mnist()
-    with torch.random.fork_rng():
-        runtime.seed_everything(0)
-        model = models.DigitClassifier(images.shape)
-        optimizer = torch.optim.AdamW(model.parameters(), 0.003)
-        for _ in range(1_000):
-            chosen = torch.randint(len(images.train), (64,))
-            loss = F.cross_entropy(model(torch.bernoulli(images.train[chosen])), images.train_labels[chosen])
-            step(optimizer, loss)
-        return model.eval().requires_grad_(False)
+def judge() -> models.DigitClassifier:
+    return models.DigitClassifier.trained()
 
 
-def digits_800() -> data.Images:
-    """Digits with held-out pictures by the same hands: 800 of the 1,000 training pictures, the other 200 set aside."""
-    images = data.digits()
-    train, unseen = torch.randperm(len(images.train), generator=torch.Generator().manual_seed(0)).split(800)
-    return data.Images("digits_800", images.train[train], images.train[unseen], images.train[unseen], levels=17)
+def features(x: Tensor) -> Tensor:
+    """What distances, precision, recall and coverage are measured on, (N, D)."""
+    return judge().features(x)
 
 
-def held_out(images: data.Images) -> Tensor:
-    """Real pictures that no model has seen, ``MEASURED`` of them."""
-    if images.name == "moon_phases":
-        return data.moon_phases(MEASURED * 10 // 8 + 10, seed=1).train[:MEASURED]
-    both = torch.cat([images.valid, images.test])
-    return both[torch.randperm(len(both), generator=torch.Generator().manual_seed(0))[:MEASURED]]
+def measure(x: Tensor, images: data.Images, held_out: Tensor | None = None) -> tuple[dict[str, float], Tensor]:
+    """All that is said of samples in [0, 1]; and the distance of each to its nearest training picture.
 
-
-def reference(images: data.Images) -> Tensor:
-    """The training pictures that samples are compared with, as many as there are digits and moons at most."""
-    return images.train[:REFERENCE]
-
-
-def measure(x: Tensor, images: data.Images) -> dict[str, float]:
-    """All that is said of a set of samples in [0, 1]; everything against the training pictures."""
-    x = x[:MEASURED]
-    train = reference(images)
-    real, fake = features(train), features(x)
-    kernel = metrics.kernel_distance(real, fake, subsets=10, subset_size=min(700, len(x)))
-    mixed = train[
-        torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
-    ]  # digits are stored by writers
+    Args:
+        held_out: pictures that the samples should be as near to as to those of training; of validation and test.
+    """
+    distance = metrics.nearest(x, images.train).distance
+    x, test = x[:MEASURED], images.test
+    real, fake = features(test), features(x)
     precision, recall = metrics.precision_recall(real, fake)
+    held_out = torch.cat([images.valid, test]) if held_out is None else held_out
+    copying = metrics.memorisation(x, images.train, held_out)
     found = {
         "frechet": metrics.frechet_distance(real, fake),
-        "kernel": kernel.mean,
+        # of all of them: unbiased, whatever their number
+        "kernel": metrics.kernel_distance(real, fake, subsets=1, subset_size=min(len(real), len(fake))).mean,
         "precision": precision,
         "recall": recall,
         "coverage": metrics.coverage(real, fake),
-        "told_apart": metrics.told_apart(x, mixed),
-        "sharpness": metrics.sharpness(x, train),
-        "nearest": metrics.nearest(x, images.train).distance.mean().item(),
+        "told_apart": metrics.told_apart(x, test),
+        "sharpness": metrics.sharpness(x, test),
+        "nearest": distance.mean().item(),
+        "nearest_least": distance.min().item(),
+        "lean": copying.share,
+        "lean_expected": copying.expected,
+        "lean_z": copying.z,
     }
-    if images.name == "moon_phases":
-        found["moons"], found["phases"] = metrics.moon_scores(x)
-    if images.name != "digits":  # where held-out pictures are by other hands, anything that was learnt leans
-        unseen = images.valid if images.name == "digits_800" else torch.cat([images.valid, images.test])[:REFERENCE]
-        copying = metrics.memorisation(x, train, unseen)
-        found |= {"lean": copying.share, "lean_expected": copying.expected, "lean_z": copying.z}
-    return found
+    return found, distance
 
 
-def controls(images: data.Images) -> dict[str, dict[str, float]]:
-    """The same of pictures that are as good as can be, and of pictures that are only copied."""
-    source = torch.Generator().manual_seed(0)
-    copies = images.train[torch.randint(len(images.train), (MEASURED,), generator=source)]
-    found = {"copies": measure(copies, images)}
-    # of digits_800 too few are left to be both a sample and what it is compared with
-    return found if images.name == "digits_800" else {"real, held out": measure(held_out(images), images)} | found
+# --- controls --------------------------------------------------------------------------------------------------------
+
+
+class Null:
+    """Every pixel by itself: p(x) = prod_i p_i(x_i), p_i the histogram over the training pictures with 1 added."""
+
+    def __init__(self, train: Tensor):
+        counts = F.one_hot(to_levels(train).long().flatten(1), LEVELS).sum(0)  # (D, L)
+        self.p = (counts + 1).double() / (len(train) + LEVELS)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        k = to_levels(x).long().flatten(1)  # (B, D)
+        return self.p.log().gather(1, k.T).sum(0)
+
+    def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
+        k = torch.multinomial(self.p, n, replacement=True, generator=generator)  # (D, n)
+        return to_pictures(k.T.reshape(n, *SHAPE))
+
+
+def controls(images: data.Images, seeds: int) -> tuple[dict[str, dict[str, dict]], dict[str, Tensor]]:
+    """What the measures say of a sampler that knows nothing, of real pictures, and of copies; and tensors to keep."""
+    null, valid = Null(images.train), images.valid
+    each = -null.log_prob(images.test)
+    nats = {"valid_nats": -null.log_prob(valid).mean().item()} | nats_of(each)
+    found, kept = {"null": {}, "real, unseen": {}, "copies": {}}, {"test": to_levels(images.test[:SHOWN])}
+    for seed in range(seeds):
+        source = torch.Generator().manual_seed(seed)
+        x = null.sample(DRAWN, generator=source)
+        found["null"][str(seed)], kept[f"null, nearest, {seed}"] = measure(x, images)
+        found["null"][str(seed)] |= nats
+        if seed == 0:
+            kept["null"] = to_levels(x[:SHOWN])
+        copies = images.train[torch.randint(len(images.train), (MEASURED,), generator=source)]
+        found["copies"][str(seed)], _ = measure(copies, images)
+    # they are validation pictures themselves: whether they lean can only be said of the others
+    found["real, unseen"]["0"], kept["valid, nearest"] = measure(valid, images, held_out=images.test)
+    kept["test, nearest"] = metrics.nearest(images.test, images.train).distance
+    return found, kept
 
 
 # --- results ---------------------------------------------------------------------------------------------------------
 
 
-def read(name: str) -> dict:
+def read() -> dict:
     """What is stored already."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else {"rows": {}}
+    path = RESULTS / f"{NAME}.json"
+    return json.loads(path.read_text()) if path.exists() else {"controls": {}, "rows": {}}
 
 
-def keep(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write a safetensors file whole or not at all."""
+def update(change: Callable[[dict], None]) -> None:
+    """Change what is stored; read again before, since another process may have added to it."""
+    head = {"machine": machine()}
+    result = read()
+    change(result)
+    result["rows"] = {title: result["rows"][title] for title in ROWS if title in result["rows"]}
+    store(NAME, result | head | {"table": table(result)})
+
+
+def keep(path: Path, tensors: dict[str, Tensor], beside: bool = False) -> None:
+    """Write a safetensors file whole or not at all, ``beside`` what it holds."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    old = load_file(path) if beside and path.exists() else {}
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    save_file(tensors, unfinished)
+    save_file({name: x.contiguous() for name, x in sorted((old | tensors).items())}, unfinished)
     unfinished.replace(path)
 
 
-def fill(name: str, images: data.Images, title: str, budget: str, seed: int, options) -> None:
-    """Run one row with one seed, unless it is stored; measure its samples; store both."""
-    place = SAMPLES / name / f"{title}, {budget}, {seed}.safetensors".replace(" ", "_")
-    old = read(name)["rows"].get(title, {}).get(budget, {}).get(str(seed))
-    if old and "frechet" in old and not (options.again or options.measure):
+def cell(key: str, half: dict[str, dict], full: dict[str, dict]) -> dict | None:
+    """Mean and spread of one column over the seeds that did not fail, and whether the last doubling moved the mean."""
+    seeds = [seed for seed, found in full.items() if key in found]
+    if not seeds:
+        return None
+    values = [full[seed][key] for seed in seeds]
+    found = {"mean": statistics.mean(values), "std": statistics.stdev(values) if len(values) > 1 else None}
+    both = [seed for seed in seeds if key in half.get(seed, {})]
+    if not both:
+        return found
+    before = [half[seed][key] for seed in both]
+    return found | {"half": statistics.mean(before), "moves": still_moves(before, [full[seed][key] for seed in both])}
+
+
+def table(result: dict) -> dict[str, dict[str, dict]]:
+    """One row each for the controls and the models: for every column what ``cell`` says, or None."""
+    runs = {title: ({}, control) for title, control in result["controls"].items()}
+    for title, row in result["rows"].items():
+        runs[title] = tuple(row.get("runs", {}).get(budget, {}) for budget in BUDGETS)
+    found = {title: {key: cell(key, *both) for key in COLUMNS} for title, both in runs.items()}
+    for row in found.values():
+        for key in ("seconds", "sampling_seconds", "test_error", "lean_expected"):  # no results of training
+            (row[key] or {}).pop("moves", None)
+    return found
+
+
+def tell() -> None:
+    """Print the table: mean ± standard deviation over the seeds, * where the last doubling of the steps moved it."""
+
+    def written(found: dict | None) -> str:
+        if found is None:
+            return "–"
+        spread = "" if found["std"] is None else f"±{found['std']:.1g}"
+        return f"{found['mean']:.3g}{spread}{'*' if found.get('moves') else ''}"
+
+    print(f"{'':16}" + "".join(f"{key:>17}" for key in COLUMNS))
+    for title, row in read()["table"].items():
+        print(f"{title:16}" + "".join(f"{written(row[key]):>17}" for key in COLUMNS))
+
+
+# --- search and match ------------------------------------------------------------------------------------------------
+
+
+def best(trials: list[dict]) -> int | None:
+    """Which trial has the least score that is a number, if any."""
+    scores = [trial.get("score", math.inf) for trial in trials]
+    right = [i for i, score in enumerate(scores) if math.isfinite(score)]
+    return min(right, key=scores.__getitem__) if right else None
+
+
+def search(title: str, images: data.Images, options: argparse.Namespace) -> None:
+    """Try the settings that are not stored yet."""
+    trials = [] if options.again else read()["rows"].get(title, {}).get("search", [])
+    for setting in settings(title)[len(trials) :]:
+        found = attempt(lambda setting=setting: trial(title, setting, images, options.steps // 2))
+        trials = [*trials, {"setting": setting, **found}]
+        facts = {"kind": ROWS[title].kind, "calls": ROWS[title].calls, "search": trials, "best": best(trials)}
+        update(lambda result, facts=facts: result["rows"].setdefault(title, {}).update(facts))
+        print(f"{title} · search · {setting} · {found.get('score', found.get('failed'))}", flush=True)
+
+
+def fill(title: str, budget: str, seed: int, images: data.Images, options: argparse.Namespace) -> None:
+    """Run the best setting of one row with one seed, unless it is stored; measure its samples; store both."""
+    row, place = read()["rows"].get(title, {}), SAMPLES / f"{title}, {budget}, {seed}.safetensors".replace(" ", "_")
+    old = row.get("runs", {}).get(budget, {}).get(str(seed))
+    kept = {}
+
+    def made() -> dict:
+        if options.measure:
+            found = dict(old)
+            kept.update(load_file(place))
+        else:
+            setting = row["search"][row["best"]]["setting"]
+            found, tensors = run(title, setting, images, options.steps // BUDGETS[budget], seed)
+            kept.update(tensors)
+        measured, kept["nearest"] = measure(to_pictures(kept["x"]), images)
+        return found | measured
+
+    if options.measure and ("failed" in (old or {"failed": ""}) or not place.exists()):
+        print(f"{title}, {budget}, seed {seed}: its samples are not in {SAMPLES}; --again makes them")
         return
-    if old is None and options.measure and not options.again:
-        return  # nothing to measure
-    if old is None or options.again:
-        found, levels = run(title, images, budget, seed)
-        keep(place, {"x": levels})
-    else:
-        if not place.exists():
-            print(f"{title}, {budget}, seed {seed}: its samples are not in {SAMPLES}; --again makes them")
-            return
-        found, levels = old, load_file(place)["x"]
-    found = found | measure(levels.float() / (images.levels - 1), images)
-    result = read(name)  # read again: another process may have added to it
-    result["rows"].setdefault(title, {}).setdefault(budget, {})[str(seed)] = found
-    result["rows"] = {key: result["rows"][key] for key in ROWS | CROSSED if key in result["rows"]}
-    store(name, result | {"machine": machine()})
-    if seed == 0 and budget == "full":
-        shown = RESULTS / f"{name}.safetensors"
-        rows = load_file(shown) if shown.exists() else {}
-        keep(shown, rows | {title: levels[:SHOWN].contiguous()})
-    facts = " · ".join(f"{key} {value:.4g}" for key, value in found.items())
-    print(f"{title}, {budget}, seed {seed}: {facts}", flush=True)
+    if row.get("best") is None or (old and not (options.again or options.measure)):
+        return
+    found = attempt(made)
+    if "failed" not in found:
+        keep(place, kept)
+    if "failed" not in found and budget == "full":
+        shown = {title: kept["x"][:SHOWN]} if seed == 0 else {}
+        keep(RESULTS / f"{NAME}.safetensors", shown | {f"{title}, nearest, {seed}": kept["nearest"]}, beside=True)
 
+    def write(result: dict) -> None:
+        runs = result["rows"].setdefault(title, {}).setdefault("runs", {})
+        runs.setdefault(budget, {})[str(seed)] = found
 
-def tell(name: str) -> None:
-    """The table: means over the seeds, and the lowest and highest."""
-    for title, budgets in read(name)["rows"].items():
-        runs = list(budgets.get("full", {}).values())
-        cells = []
-        for key in runs[0] if runs else ():
-            values = [run[key] for run in runs]
-            cells.append(f"{key} {statistics.mean(values):.3g} ({min(values):.3g} to {max(values):.3g})")
-        print(f"{title}: " + " · ".join(cells))
+    update(write)
+    facts = [f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in found.items()]
+    print(f"{title}, {budget}, seed {seed}: {' · '.join(facts)}", flush=True)
 
 
 def main() -> None:
     own = {
-        "data": {"choices": DATA, "nargs": "*", "default": DATA[:2]},
-        "budget": {"choices": tuple(BUDGETS), "nargs": "*", "default": list(BUDGETS)},
+        "seeds": {"type": int, "default": SEEDS},
+        "steps": {"type": int, "default": STEPS},
         "measure": {"action": "store_true", "help": "measure the samples in build/ again, train nothing"},
     }
-    options = read_options(__doc__, "only", "seeds", "device", "again", own=own)
-    for which in options.data:
-        images = (digits_800 if which == "digits_800" else getattr(data, which))().to(options.device)
-        name = f"face_to_face_{which}_{options.device}"
-        if "controls" not in read(name) or options.again or options.measure:
-            store(name, read(name) | {"controls": controls(images)})
-        for seed in range(options.seeds):  # outermost: what is interrupted has a seed of every row
-            for budget in options.budget:
-                for title in ROWS | (CROSSED if which == "digits_800" else {}):
-                    if options.only in ("", title):
-                        fill(name, images, title, budget, seed, options)
-        tell(name)
+    options = read_options(__doc__, "only", "again", own=own)
+    stored = read()
+    if stored.get("steps", options.steps) != options.steps:
+        raise SystemExit(f"{NAME}.json was made with --steps {stored['steps']}: move it away to use others")
+    images = digits()
+    head = {"steps": options.steps, "batch": BATCH, "sizes": SIZES, "rates": RATES, "tuning_seed": TUNING_SEED}
+    if len(stored["controls"].get("null", {})) < options.seeds or options.again or options.measure:
+        head["controls"], kept = controls(images, options.seeds)
+        keep(RESULTS / f"{NAME}.safetensors", kept, beside=True)
+        head["nearest"] = {split: kept[f"{split}, nearest"].mean().item() for split in ("valid", "test")}
+    update(lambda result: result.update(head))
+    titles = [title for title in ROWS if options.only in ("", title)]
+    for title in () if options.measure else titles:
+        search(title, images, options)
+    for seed in range(options.seeds):  # outermost: what is interrupted has a seed of every row
+        for budget in BUDGETS:
+            for title in titles:
+                fill(title, budget, seed, images, options)
+    tell()
 
 
 if __name__ == "__main__":
