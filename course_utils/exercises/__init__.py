@@ -42,6 +42,8 @@ from course_utils.exercises.n12_wasserstein import between, slow_rate, w1_line
 from course_utils.exercises.n13_coupling import build_coupling
 from course_utils.exercises.n13_what_came_next import coupling_log_det, flow_log_prob, matching_pair, noisy, step_mean
 from course_utils.exercises.n14_face_to_face import surprise_bound
+from course_utils.exercises.n15_save import build_save
+from course_utils.exercises.n15_scale_up import averaged, my_rows
 
 __all__ = [
     "log_density",
@@ -115,6 +117,9 @@ __all__ = [
     "noisy",
     "step_mean",
     "build_coupling",
+    "averaged",
+    "build_save",
+    "my_rows",
 ]
 
 

@@ -29,6 +29,7 @@ from course_utils.plots.networks import (
     masked_network,
     two_noises,
 )
+from course_utils.plots.parallel import data_parallel
 from course_utils.plots.samples import images, samples, tile
 from course_utils.plots.style import COLOURS, CYCLE, LABELS, show_source
 from course_utils.plots.transport import heights, orbits, transport
@@ -46,6 +47,7 @@ __all__ = [
     "codes",
     "coupling",
     "curves",
+    "data_parallel",
     "densities",
     "dots",
     "elbo_and_gap",
