@@ -190,7 +190,6 @@ def _wrong_end(disk: _Disk, path: Path, case: tuple) -> str | None:
 def _wrong_moment(disk: _Disk, path: Path, case: tuple) -> str | None:
     """Was the old file or the whole new one at path, at every moment? Only a rename changes all bytes in one act."""
     _, old, data = case
-    renamed = False
     for then, now in zip(disk.moments, disk.moments[1:], strict=False):
         before, after = then.get(path), now.get(path)
         if before == after:
@@ -201,14 +200,13 @@ def _wrong_moment(disk: _Disk, path: Path, case: tuple) -> str | None:
         names = [name for name, (other, _) in then.items() if other == number and name != path]
         copied = any(whole == data for name, (_, whole) in then.items() if name != path)
         if before is not None and before[0] == number:
-            return EARLY if renamed else COPIED if copied else STRAIGHT
+            return COPIED if copied else STRAIGHT
         if names and not any(name.is_relative_to(path.parent) for name in names):
             return ELSEWHERE
         if content != data:
             return EARLY if names else COPIED if copied else STRAIGHT
         if not names:  # it came from outside, or one call has made and written it
             return STRAIGHT if old is None else ELSEWHERE
-        renamed = True
     return None
 
 
