@@ -19,6 +19,7 @@ def coupling_log_det(answer: Callable) -> None:
         (lambda s, b: (b * s).sum(1), "the wrong half: b is 1 where a value passes as it is"),
         (total(lambda s: -s.sum(1)), "the sign: z = x exp(s) stretches by exp(s), whose logarithm is s"),
         (total(lambda s: s.exp().sum(1)), "the logarithm of exp(s) is s: add up s itself"),
+        (lambda s, b: ((1 - b) * s.exp()).sum(1), "the logarithm of exp(s) is s: add up s itself"),
         (total(lambda s: s.exp().prod(1)), "that is the determinant; its logarithm is asked for"),
         (total(lambda s: s.abs().sum(1)), "the absolute value belongs to the determinant, not to its logarithm"),
         (total(lambda s: s.mean(1)), "a determinant is a product over all values: the sum of s, not the mean"),
@@ -250,7 +251,10 @@ def flow_log_prob(answer: Callable) -> None:
     count = "exactly ``steps`` steps, each 1 / steps long: t = 1, 1 - 1 / steps, ... 1 / steps"
     backwards = "go backwards: from the data, at t = 1, to the noise, at t = 0"
     wrong = [
-        (ending(walk(), lambda x, end, total: log_normal(end) + total), "the sign of the trace: spread out, thinner"),
+        (
+            ending(walk(), lambda x, end, total: log_normal(end) + total),
+            "the sign of the trace: subtract it; where points spread out, the density falls",
+        ),
         (ending(walk(forwards, -1), usual), backwards),
         (ending(walk(forwards, -1), lambda x, end, total: log_normal(end) + total), backwards),
         (ending(walk(back=-1), usual), "the sign of the step: back in time, x - velocity / steps"),
