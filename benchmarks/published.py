@@ -20,6 +20,7 @@ the best validation; the test pictures are looked at once, at the end. Writes re
 import argparse
 import dataclasses
 import functools
+import gc
 import json
 import math
 import os
@@ -247,7 +248,10 @@ class Run:
         tensors |= {f"model.{key}": value for key, value in model.items()}
         for name, moments in optimizer.get("state", {}).items():
             tensors |= {f"optimizer.{name}.{key}": torch.as_tensor(value) for key, value in moments.items()}
-        tensors["generators"] = self.fabric.all_gather(generators(self.fabric.device)).view(self.fabric.world_size, -1)
+        mine = generators(self.fabric.device)
+        rows = mine.new_zeros(self.fabric.world_size, len(mine))
+        rows[self.fabric.global_rank] = mine
+        tensors["generators"] = self.fabric.all_reduce(rows, reduce_op="sum")  # each process has filled its own row
         if self.fabric.is_global_zero:
             save_checkpoint(self.path, tensors, self.facts())
             lines = "".join(json.dumps(line) + "\n" for line in self.history)  # those of this checkpoint, no others
@@ -550,16 +554,8 @@ def make_fabric(options: argparse.Namespace) -> Fabric:
     )
 
 
-def main() -> None:
-    options = read_options()
-    if options.row is None:
-        table()
-        return
-    signals: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: signals.append(number))
-    fabric = make_fabric(options)
-    fabric.launch()
+def work(fabric: Fabric, options: argparse.Namespace, signals: list[int]) -> None:
+    """Train a row, from its start or from a checkpoint, to its end or until a signal comes."""
     images = getattr(data, options.data)()
     run = Run(fabric, options.row, options, images)
     if options.batch < fabric.world_size or not run.per_epoch:
@@ -576,6 +572,22 @@ def main() -> None:
         finish(run, images)
     elif fabric.is_global_zero:
         print(f"stopped after {run.step:,} of {run.steps:,} steps; the same command with --resume goes on")
+
+
+def main() -> None:
+    options = read_options()
+    if options.row is None:
+        table()
+        return
+    signals: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: signals.append(number))
+    fabric = make_fabric(options)
+    fabric.launch()
+    work(fabric, options, signals)
+    # The model has to be gone before the group is: if it took the group along, it would wait for gloo's threads while
+    # these wait for Python, now and then for ever.
+    gc.collect()
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
