@@ -140,16 +140,16 @@ def noisy(answer: Callable) -> None:
             "1 - alpha_bar is the variance of the noise; eps is multiplied by its root",
         ),
         (mix(lambda a: a, lambda a: 1 - a), "both are squares of the factors: take roots"),
-        (mix(lambda a: a, lambda a: (1 - a).sqrt()), "x_0 is multiplied by alpha_t, the root of alpha_bar"),
-        (mix(lambda a: a, lambda a: (1 - a**2).sqrt()), "alpha_bar is alpha_t squared already"),
+        (mix(lambda a: a, lambda a: (1 - a).sqrt()), "x_0 is multiplied by the root of alpha_bar"),
+        (mix(lambda a: a, lambda a: (1 - a**2).sqrt()), "alpha_bar is a share of variance, squared already"),
         (mix(lambda a: a.sqrt(), lambda a: 1 - a.sqrt()), "the squares of the factors add up to 1, not the factors"),
         (mix(lambda a: (1 - a).sqrt(), lambda a: a.sqrt()), "the two factors are exchanged"),
         (mix(lambda a: 1, lambda a: (1 - a).sqrt()), "the picture must shrink as well, or the variance grows"),
         (mix(lambda a: a.sqrt(), lambda a: 1), "the noise needs a factor as well, or the variance is above 1"),
         (mix(lambda a: a.sqrt(), lambda a: (1 - a) ** 2), "the root of the variance, not its square"),
-        (mix(lambda a: a**2, lambda a: (1 - a**2).sqrt()), "alpha_bar is alpha_t squared already: its root"),
-        (mix(lambda a: a**2, lambda a: (1 - a).sqrt()), "alpha_bar is alpha_t squared already: its root"),
-        (mix(lambda a: a.sqrt(), lambda a: (1 - a**2).sqrt()), "alpha_bar is alpha_t squared already"),
+        (mix(lambda a: a**2, lambda a: (1 - a**2).sqrt()), "alpha_bar is squared already: take its root"),
+        (mix(lambda a: a**2, lambda a: (1 - a).sqrt()), "alpha_bar is squared already: take its root"),
+        (mix(lambda a: a.sqrt(), lambda a: (1 - a**2).sqrt()), "alpha_bar is a share of variance, squared already"),
         (
             lambda x_0, eps, alpha_bar: (
                 alpha_bar[: x_0.shape[3]].sqrt() * x_0 + (1 - alpha_bar[: x_0.shape[3]]).sqrt() * eps
