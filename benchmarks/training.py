@@ -1,13 +1,13 @@
 """How long does one image take to train PixelCNN and GatedPixelCNN, beside the usual way to write them?
 
-    python benchmarks/training.py [--pairs 5] [--steps 10] [--device cpu]
+    python benchmarks/training.py [--pairs 5] [--steps 10] [--device cpu] [--label avx2]
 
 Binary 28 x 28 images, batch 16, forward, backward and Adam. The usual way: kernels of full size whose masked weights
 are multiplied as well, a mask written into the weights at every step, float32, channels first, Adam as it comes. This
 package: rows and columns that a mask forbids are not computed, channels last, bfloat16 where the processor multiplies
 it natively (``runtime.autocast``), and Adam's update fused. Both ways have the same numbers of features and layers and
 are timed in turns, once with float32 in the package and, where it is native, once with bfloat16. Writes
-results/training_<device>.json.
+results/training_<device>[_label].json.
 
 Another comparison is with figures measured elsewhere on two cores, of a widely used implementation: 2.1 ms an image for
 a PixelCNN of 72,513 parameters, and 5.6 ms for a gated one of 115,361.
@@ -126,6 +126,7 @@ def training(model: nn.Module, x: Tensor, steps: int, fast: bool, half: bool):
 def main() -> None:
     own = {
         "pairs": {"type": int, "default": 5, "help": "how often two ways are timed in turns"},
+        "label": {"default": "", "help": "added to the name of the results file"},
         "steps": {"type": int, "default": 10, "help": "training steps that are timed at once"},
     }
     options = read_options(__doc__, "device", threads=2, own=own)
@@ -157,7 +158,8 @@ def main() -> None:
             )
         rows[name] = row
     result = {"machine": machine() | {"native_bfloat16": native}, "batch": BATCH, "rows": rows}
-    print(f"stored in {store(f'training_{options.device}', result)}")
+    name = "_".join(part for part in ("training", options.device, options.label) if part)
+    print(f"stored in {store(name, result)}")
 
 
 if __name__ == "__main__":
