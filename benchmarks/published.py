@@ -282,7 +282,8 @@ class Run:
         try:
             states.set_model_state_dict(self.network, part["average"], options=FULL)
             self.average = Average(self.network.parameters())
-            groups = states.get_optimizer_state_dict(self.network, self.inner, options=FULL)
+            everywhere = states.StateDictOptions(full_state_dict=True)  # FULL has it in the first process alone
+            groups = states.get_optimizer_state_dict(self.network, self.inner, options=everywhere)
             states.set_state_dict(
                 self.network,
                 self.inner,

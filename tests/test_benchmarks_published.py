@@ -194,7 +194,12 @@ def test_processes_together_train_as_one(processes, batch, tmp_path, monkeypatch
     """11 pictures do not divide by 2, nor 50 validation pictures by 3; each counts as much as any other."""
     one = start(tmp_path / "one", "--batch", str(batch), monkeypatch=monkeypatch)
     published.train(one, [])
-    log = torchrun(processes, tmp_path / "many", "--batch", str(batch))
+    more = ["--batch", str(batch)]
+    if processes == 2:  # begun by one process, and gone on with by two
+        begun = start(tmp_path / "many", *more, monkeypatch=monkeypatch)
+        assert not published.train(begun, After(begun, 10))
+        more.append("--resume")
+    log = torchrun(processes, tmp_path / "many", *more)
     for key in ("valid", "train"):
         assert [line[key] for line in log] == pytest.approx([line[key] for line in one.history], rel=1e-5)
     left, right = (load_checkpoint(tmp_path / name / "checkpoint.safetensors")[0] for name in ("one", "many"))
