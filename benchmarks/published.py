@@ -333,10 +333,11 @@ def generators(device: torch.device) -> Tensor:
 
 
 def set_generators(state: Tensor, device: torch.device) -> None:
+    """Go on from such a state. torch takes a part of a larger tensor for another state or crashes, hence the copies."""
     size = len(torch.get_rng_state())
-    torch.set_rng_state(state[:size].cpu())
+    torch.set_rng_state(state[:size].cpu().clone())
     if device.type == "cuda" and len(state) > size:
-        torch.cuda.set_rng_state(state[size:].cpu(), device)
+        torch.cuda.set_rng_state(state[size:].cpu().clone(), device)
 
 
 def rate_at(step: int, steps: int, highest: float) -> float:

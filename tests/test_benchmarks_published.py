@@ -87,6 +87,20 @@ def test_moments_are_laid_out_as_their_parameters(begin, tmp_path):
         assert all(value.stride() == parameter.stride() for name, value in moments.items() if name != "step")
 
 
+def test_each_process_gets_back_its_own_random_numbers():
+    cpu = torch.device("cpu")
+    with torch.random.fork_rng():
+        states, drawn = [], []
+        for seed in range(3):
+            torch.manual_seed(seed)
+            torch.rand(seed + 1)
+            states.append(published.generators(cpu))
+            drawn.append(torch.rand(5))
+        for row, expected in zip(torch.stack(states), drawn, strict=True):
+            published.set_generators(row, cpu)
+            assert torch.equal(torch.rand(5), expected)
+
+
 def test_each_epoch_shows_each_picture_once_and_waits_for_no_batch():
     orders = [published.order_of(epoch, 50, seed=3) for epoch in range(3)]
     assert all(order.sort().values.tolist() == list(range(50)) for order in orders)
