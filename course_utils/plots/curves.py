@@ -218,7 +218,7 @@ def _scale(ax: plt.Axes, log: str) -> None:
     for letter in log:
         axis = getattr(ax, f"{letter}axis")
         getattr(ax, f"set_{letter}scale")("log")
-        axis.set_major_formatter(lambda value, _: f"{value:,g}" if 1e-3 < value < 1e5 else f"{value:.0e}")
+        axis.set_major_formatter(lambda value, _: f"{value:,g}" if 9e-5 < value < 1e5 else f"{value:.0e}")
         ax.autoscale_view()
         low, high = axis.get_view_interval()
         few = math.log10(high / low) < 2

@@ -55,6 +55,7 @@ def paths(panels: Mapping[str, Tensor], title: str = "", *, limit: float = 2.2) 
         ax.plot(*moved[0].T, ".", color=COLOURS["baseline"], markersize=6)
         ax.plot(*moved[-1].T, ".", color=COLOURS["data"], markersize=6)
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[])
+        ax.spines[:].set(visible=True, color="#BBBBBB")
         ax.set_title(name, fontsize=12)
         length = moved.diff(dim=0).norm(dim=2).sum(0) / (moved[-1] - moved[0]).norm(dim=1).clamp(min=1e-9)
         words.append(
