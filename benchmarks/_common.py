@@ -12,6 +12,7 @@ from pathlib import Path
 
 import calibrate
 import torch
+from safetensors.torch import load_file, save_file
 
 RESULTS = Path(__file__).parent / "results"
 OPTIONS = {  # what several benchmarks have, as `add_argument` takes it
@@ -107,13 +108,28 @@ def step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     optimizer.step()
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
+def keep(path: Path, tensors: dict[str, torch.Tensor], beside: bool = False) -> None:
+    """Write a safetensors file whole or not at all, ``beside`` what it holds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    old = load_file(path) if beside and path.exists() else {}
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    save_file({name: x.contiguous() for name, x in sorted((old | tensors).items())}, unfinished)
+    unfinished.chmod(0o644)  # safetensors lets nobody else read what it writes
+    unfinished.replace(path)
+
+
 def store(name: str, result: dict) -> Path:
     """Write ``results/name.json`` whole or not at all."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    unfinished.write_text(json.dumps(result, indent=1) + "\n")
-    unfinished.replace(path)
+    write_whole(path, json.dumps(result, indent=1) + "\n")
     return path
 
 

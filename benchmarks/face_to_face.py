@@ -45,7 +45,6 @@ samples, with the nats of each test picture, in build/face_to_face/. A run that 
 import argparse
 import json
 import math
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -54,10 +53,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from _common import RESULTS, machine, read_options, store
+from _common import RESULTS, keep, machine, read_options, store
 from _compare import still_moves
 from _families import BATCH, LEVELS, RATES, ROWS, SHAPE, Density, settings, to_levels, to_pictures
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from course_utils import data, metrics, models, runtime
@@ -235,15 +234,6 @@ def update(change: Callable[[dict], None]) -> None:
     change(result)
     result["rows"] = {title: result["rows"][title] for title in ROWS if title in result["rows"]}
     store(NAME, result | head | {"table": table(result)})
-
-
-def keep(path: Path, tensors: dict[str, Tensor], beside: bool = False) -> None:
-    """Write a safetensors file whole or not at all, ``beside`` what it holds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    old = load_file(path) if beside and path.exists() else {}
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    save_file({name: x.contiguous() for name, x in sorted((old | tensors).items())}, unfinished)
-    unfinished.replace(path)
 
 
 def cell(key: str, half: dict[str, dict], full: dict[str, dict]) -> dict | None:

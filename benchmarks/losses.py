@@ -43,11 +43,11 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
+import _common
 import torch
 from _common import RESULTS, machine, read_options, store
 from _compare import paired, still_moves
 from _games import Setting, picture_players, play
-from safetensors.torch import load_file, save_file
 from scipy.stats.qmc import LatinHypercube
 from torch import Tensor
 
@@ -273,12 +273,8 @@ def read(which: str) -> dict:
 
 def keep(which: str, arm: str, samples: Tensor) -> None:
     """Store samples of one run at all marks, in little room: half precision for points, 256 greys for pictures."""
-    path = RESULTS / f"losses_{which}_cpu.safetensors"
-    stored = load_file(path) if path.exists() else {}
     small = samples.half() if samples.ndim == 3 else (samples.clamp(0, 1) * 255).round().to(torch.uint8)
-    unfinished = path.with_suffix(".tmp")
-    save_file(dict(sorted((stored | {arm: small.contiguous()}).items())), unfinished)
-    unfinished.replace(path)
+    _common.keep(RESULTS / f"losses_{which}_cpu.safetensors", {arm: small}, beside=True)
 
 
 def update(which: str, head: dict, arm: str, row: dict) -> None:

@@ -12,13 +12,13 @@ bound on the gradient's length, a running average of the weights, Muon for the l
 
 The batch is divided among the processes, so their number changes the speed and not the gradient. After ``--every``
 steps and each epoch ``build/published/<row>/checkpoint.safetensors`` is replaced by a new one. SIGTERM, as a cluster
-sends it, and Ctrl-C write a checkpoint, too, and end the run with status 0. The weights are those of the epoch with
-the best validation; the test pictures are looked at once, at the end. Writes results/published_<row>_<device>.json, and
-24 samples beside it. benchmarks/cluster/ has the command for SLURM and for Kubernetes.
+sends it, and Ctrl-C write a checkpoint, too, and end the script with status 0 (torchrun itself then reports the
+signal). The weights are those of the epoch with the best validation; the test pictures are looked at once, at the end.
+Writes results/published_<row>_<device>.json, and 24 samples beside it. benchmarks/cluster/ has the command for SLURM
+and for Kubernetes.
 """
 
 import argparse
-import dataclasses
 import functools
 import gc
 import json
@@ -27,151 +27,37 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from _common import RESULTS, machine, store
+from _common import RESULTS, keep, machine, store, write_whole
+from _long_runs import (
+    Average,
+    Muon,
+    generators,
+    is_large,
+    match_strides,
+    order_of,
+    rate_at,
+    set_generators,
+    share,
+    some,
+)
+from _published_rows import ROWS
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import ModelParallelStrategy
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
 from tqdm import tqdm
 
-from course_utils import data, distributions, models, runtime
+from course_utils import data, distributions, runtime
 from course_utils.training import load_checkpoint, save_checkpoint
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "published"
 FULL = states.StateDictOptions(full_state_dict=True, cpu_offload=True)  # whole tensors, however they are divided
-WARM_UP, AVERAGE = 500, 0.999
 SAME = "data", "epochs", "batch", "rate", "muon", "clip", "seed", "limit"  # in which a resumed run must not differ
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A model and how it is trained.
-
-    Args:
-        make: the model, from the shape of a picture and the family of its pixels.
-        published: nats an image by whoever published them.
-        rate: the highest learning rate of Adam. muon: that of Muon for the large kernels; 0 is Adam for all.
-        batch: pictures a step, all processes together. epochs: passes over the data.
-        bound: the method whose mean is made as large as it can be.
-        blocks: the list of layers that ``--divided`` divides, by name; none where that is not worth while.
-        samples: of the importance-weighted bound, for validation and for the test; none where log p(x) is exact.
-    """
-
-    make: Callable[[tuple, distributions.PixelFamily], nn.Module]
-    published: dict[str, float]
-    rate: float = 2e-3
-    muon: float = 0.01
-    batch: int = 32
-    epochs: int = 8
-    bound: str = "log_prob"
-    samples: tuple[int, int] | None = None
-    blocks: str = ""
-
-
-def small(name: str, **sizes) -> Callable:
-    """A function that makes the package's model of that name with these sizes."""
-    return lambda shape, family: getattr(models, name)(shape, distribution=family, **sizes)
-
-
-class ImportanceWeighted(models.VAE):
-    """A VAE that is trained on the bound of ten draws a picture (arXiv 1509.00519) in place of one."""
-
-    def tighter(self, x: Tensor) -> Tensor:
-        return self.log_prob(x, 10)
-
-
-ROWS = {
-    "fvsbn": Row(small("FVSBN"), {"FVSBN": 97.45}, rate=1e-3, muon=0.0, batch=64, epochs=30),
-    "made": Row(small("MADE", hidden=(1000, 1000)), {"MADE, 32 masks": 86.64}, rate=1e-3, batch=64, epochs=30),
-    "pixel_cnn": Row(small("PixelCNN", channels=32, layers=9), {"PixelCNN": 81.30}),
-    "gated_pixel_cnn": Row(small("GatedPixelCNN", channels=32, layers=10), {"PixelCNN": 81.30}),
-    "gated_pixel_cnn_gpu": Row(  # some minutes of a large GPU
-        small("GatedPixelCNN", channels=96, layers=14, dropout=0.1),
-        {"Diagonal BiLSTM, 7 layers": 79.20},
-        batch=128, epochs=30,
-    ),
-    "row_lstm": Row(small("RowLSTM", channels=32, layers=3), {"Row LSTM": 80.54}),
-    "diagonal_bilstm": Row(small("DiagonalBiLSTM", channels=16, layers=7), {"Diagonal BiLSTM, 7 layers": 79.20}),
-    "image_gpt": Row(
-        small("ImageGPT", channels=128, layers=8, heads=4), {"ImageGPT, other bits": 79.17}, rate=1e-3, blocks="blocks"
-    ),
-    "vae": Row(
-        small("VAE", latent=50, hidden=(200, 200)),
-        {"VAE, one layer": 88.71},
-        rate=1e-3, batch=50, epochs=60, bound="elbo", samples=(64, 5_000),
-    ),
-    "iwae": Row(
-        lambda shape, family: ImportanceWeighted(shape, 50, (400, 400), family),
-        {"importance-weighted, one layer": 87.10},
-        rate=1e-3, batch=50, epochs=60, bound="tighter", samples=(64, 5_000),
-    ),
-}  # fmt: skip
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum whose update of a kernel is made a matrix with singular values of about 1: no direction is left behind.
-
-        M <- 0.95 M + G,    W <- (1 - 0.05 rate) W - rate sqrt(max(1, out / in)) orthogonalised(G + 0.95 M)
-
-    The small shrinking matters: without it noise alone makes W grow from step to step, until the gates saturate.
-    A kernel (out, in, height, width) is the matrix (out, in * height * width). Jordan et al., "Muon: an optimizer for
-    hidden layers in neural networks", 2024; torch's own (`torch.optim.Muon`) takes matrices only, in bfloat16.
-    """
-
-    def __init__(self, parameters, lr: float):
-        super().__init__(parameters, {"lr": lr})
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:
-        for group in self.param_groups:
-            for weight in (weight for weight in group["params"] if weight.grad is not None):
-                momentum = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
-                momentum.mul_(0.95).add_(weight.grad)
-                update = orthogonalised((weight.grad + 0.95 * momentum).flatten(1))
-                size = max(1, update.shape[0] / update.shape[1]) ** 0.5
-                weight.mul_(1 - 0.05 * group["lr"]).sub_(group["lr"] * size * update.view(weight.shape))
-
-
-def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest matrix whose singular values are 1, roughly (0.7 to 1.2), by Newton and Schulz's iteration."""
-    x = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = x / (x.norm() + 1e-7)
-    for _ in range(steps):
-        square = x @ x.T
-        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
-    return x if matrix.shape[0] <= matrix.shape[1] else x.T
-
-
-def is_large(name: str, weight: Tensor) -> bool:
-    """Whether Muon takes it: a kernel between hidden layers."""
-    return name.endswith("weight") and weight.ndim > 1 and min(weight.shape[:2]) >= 16
-
-
-class Average:
-    """Running average of parameters, avg <- decay avg + (1 - decay) w, with a decay that grows in the first steps."""
-
-    def __init__(self, parameters):
-        self.parameters = list(parameters)
-        self.values = [parameter.detach().clone() for parameter in self.parameters]
-
-    def update(self, step: int) -> None:
-        decay = min(AVERAGE, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.values, [parameter.detach() for parameter in self.parameters], 1 - decay)
-
-    @torch.no_grad()
-    def swap(self) -> None:
-        """Exchange the average and the parameters: before evaluating, and after it."""
-        for parameter, value in zip(self.parameters, self.values, strict=True):
-            kept = parameter.detach().clone()
-            parameter.copy_(value)
-            value.copy_(kept)
 
 
 class Run:
@@ -255,7 +141,7 @@ class Run:
         if self.fabric.is_global_zero:
             save_checkpoint(self.path, tensors, self.facts())
             lines = "".join(json.dumps(line) + "\n" for line in self.history)  # those of this checkpoint, no others
-            self.path.with_name("log.jsonl").write_text(lines, encoding="utf-8")
+            write_whole(self.path.with_name("log.jsonl"), lines)
         self.fabric.barrier()
 
     def load(self) -> None:
@@ -305,62 +191,11 @@ class Run:
             set_generators(generator[self.fabric.global_rank], self.fabric.device)
 
 
-def match_strides(optimizer: torch.optim.Optimizer) -> None:
-    """Lay each moment out in memory as its parameter is.
-
-    A file has no channels-last tensors, and fused Adam on a CPU walks through parameter and moments side by side,
-    without looking at their strides: it would take the moments of other weights, and say nothing.
-    """
-    for parameter, moments in optimizer.state.items():
-        for name, value in moments.items():
-            if value.shape == parameter.shape and value.stride() != parameter.stride():
-                moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-
-
 def make_family(images: data.Images) -> distributions.PixelFamily:
     """Bernoulli for two levels, a mixture of logistics for more."""
     if images.levels == 2:
         return distributions.bernoulli()
     return distributions.discretized_logistic_mixture(images.levels, 10)
-
-
-def generators(device: torch.device) -> Tensor:
-    """The state of this process's random numbers, bytes in one tensor on its device."""
-    parts = [torch.get_rng_state()]
-    if device.type == "cuda":
-        parts.append(torch.cuda.get_rng_state(device))
-    return torch.cat(parts).to(device)
-
-
-def set_generators(state: Tensor, device: torch.device) -> None:
-    """Go on from such a state. torch takes a part of a larger tensor for another state or crashes, hence the copies."""
-    size = len(torch.get_rng_state())
-    torch.set_rng_state(state[:size].cpu().clone())
-    if device.type == "cuda" and len(state) > size:
-        torch.cuda.set_rng_state(state[size:].cpu().clone(), device)
-
-
-def rate_at(step: int, steps: int, highest: float) -> float:
-    """A straight line up to the highest rate, then half a cosine down to zero."""
-    warm = min(WARM_UP, steps // 10)
-    if step < warm:
-        return highest * (step + 1) / warm
-    return 0.5 * highest * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
-
-
-def order_of(epoch: int, pictures: int, seed: int) -> Tensor:
-    """The order of the pictures in an epoch, the same in every process."""
-    return torch.randperm(pictures, generator=torch.Generator().manual_seed(1_000_003 * seed + epoch))
-
-
-def some(pictures: Tensor, limit: int | None) -> Tensor:
-    """All pictures, or as many of them; drawn, because some sets are sorted by class."""
-    return pictures if limit is None else pictures[order_of(0, len(pictures), 0)[:limit]]
-
-
-def share(rows: Tensor, fabric: Fabric) -> Tensor:
-    """Every how-many-th row is this process's."""
-    return rows[fabric.global_rank :: fabric.world_size]
 
 
 @torch.no_grad()
@@ -463,7 +298,7 @@ def finish(run: Run, images: data.Images) -> None:
         whole.load_state_dict(best)
         drawn = whole.sample(24) * (images.levels - 1)
         name = f"published_{run.name}_{run.fabric.device.type}"
-        save_file({"samples": drawn.round().to(torch.uint8).cpu()}, RESULTS / f"{name}.safetensors")
+        keep(RESULTS / f"{name}.safetensors", {"samples": drawn.round().to(torch.uint8).cpu()})
         print(f"stored in {store(name, result)}")
 
 

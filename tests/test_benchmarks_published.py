@@ -17,7 +17,10 @@ import yaml
 
 pytest.importorskip("lightning_fabric")  # the extra "scale"
 
+import _long_runs  # noqa: E402
+import _published_rows  # noqa: E402
 import published  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
 from course_utils import data  # noqa: E402
 from course_utils.training import load_checkpoint, save_checkpoint  # noqa: E402
@@ -42,7 +45,7 @@ def begin(monkeypatch):
     monkeypatch.setitem(
         published.ROWS,
         "fvsbn",
-        published.Row(published.small("GatedPixelCNN", channels=16, layers=2, dropout=0.1), {}, muon=0.02),
+        _published_rows.Row(_published_rows.small("GatedPixelCNN", channels=16, layers=2, dropout=0.1), {}, muon=0.02),
     )
     yield lambda folder, *more: start(folder, *more, monkeypatch=monkeypatch)
     torch.set_num_threads(threads)
@@ -144,7 +147,7 @@ def test_the_average_is_the_one_of_torch():
         with torch.no_grad():
             for parameter in net.parameters():
                 parameter += torch.randn_like(parameter)
-        decay = min(published.AVERAGE, (1 + step) / (10 + step))
+        decay = min(_long_runs.AVERAGE, (1 + step) / (10 + step))
         ours.update(step)
         theirs.update_parameters(net)
     kept = [p.detach().clone() for p in net.parameters()]
@@ -182,7 +185,7 @@ def test_a_checkpoint_of_another_run_is_one_clear_error(begin, tmp_path, monkeyp
     with pytest.raises(ValueError, match="was written with row made, not fvsbn"):
         begin(tmp_path).load()
     save_checkpoint(run.path, tensors, facts)
-    deeper = published.small("GatedPixelCNN", channels=16, layers=3)
+    deeper = _published_rows.small("GatedPixelCNN", channels=16, layers=3)
     monkeypatch.setitem(published.ROWS, "fvsbn", dataclasses.replace(published.ROWS["fvsbn"], make=deeper))
     with pytest.raises(ValueError, match="holds the weights of another"):
         begin(tmp_path).load()
@@ -288,3 +291,68 @@ def test_the_cluster_files_can_be_read():
     for text in ((cluster / "published.sbatch").read_text(), container["command"][2]):  # only options that there are
         used = set(re.findall(r"(?<= )--[a-z-]+", text.split("benchmarks/published.py", 1)[1].split("\n")[0]))
         assert used <= {"--folder", "--resume"}
+
+
+@pytest.mark.parametrize("shape", [(64, 32, 2, 3), (32, 32, 1, 1), (64, 20), (20, 64)])
+def test_an_orthogonalised_matrix_keeps_its_directions_and_loses_their_lengths(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0)).flatten(1)
+    U, S, V = torch.linalg.svd(matrix, full_matrices=False)
+    found = _long_runs.orthogonalised(matrix)
+    assert found.shape == matrix.shape
+    inner = U.T @ found @ V.T  # diagonal where the directions are those of the matrix
+    kept = S > 0.1 * S[0]
+    lengths = inner.diagonal()[kept]
+    assert 0.6 < lengths.min() and lengths.max() < 1.3
+    assert (inner - inner.diagonal().diag()).abs().max() < 1e-3
+
+
+def test_muon_goes_down_shrinks_and_remembers():
+    weight = torch.nn.Parameter(torch.randn(40, 20, generator=torch.Generator().manual_seed(1)))
+    muon, expected, momentum = _long_runs.Muon([weight], 0.1), weight.detach().clone(), torch.zeros(40, 20)
+    for seed in range(3):
+        gradient = torch.randn(40, 20, generator=torch.Generator().manual_seed(2 + seed))
+        weight.grad = gradient.clone()
+        muon.step()
+        momentum = 0.95 * momentum + gradient
+        update = _long_runs.orthogonalised(gradient + 0.95 * momentum)
+        expected = (1 - 0.05 * 0.1) * expected - 0.1 * 2**0.5 * update  # sqrt(40 / 20)
+        torch.testing.assert_close(weight.detach(), expected)
+
+
+def test_muon_takes_the_kernels_between_hidden_layers(begin, tmp_path):
+    run = begin(tmp_path)
+    adam, muon = (sum(len(group["params"]) for group in optimizer.param_groups) for optimizer in run.inner)
+    names = [name for name, weight in run.network.named_parameters() if _long_runs.is_large(name, weight)]
+    assert muon == len(names) > 0 and adam + muon == len(list(run.network.parameters()))
+    assert not any("bias" in name or name.startswith("output") for name in names)
+
+
+def test_a_finished_run_is_judged_on_test_pictures_with_the_weights_that_validation_chose(begin, tmp_path, monkeypatch):
+    stored = {}
+    monkeypatch.setattr(published, "store", lambda name, result: stored.update({name: result}))
+    monkeypatch.setattr(published, "RESULTS", tmp_path)
+    run = begin(tmp_path / "run", "--store")
+    published.train(run, [])
+    run.history[1]["valid"] = -1.0  # the second of three epochs shall be the best
+    run.best = {name: value + 0.01 for name, value in run.weights().items()}
+    run.save()
+    published.finish(run, data.digits())
+    (name, result), *rest = stored.items()
+    assert name == "published_fvsbn_cpu" and not rest and result["chosen"]["epoch"] == 2
+    judged = published.ROWS["fvsbn"].make((1, 8, 8), published.make_family(data.digits())).eval()
+    judged.load_state_dict(run.best)
+    test = published.some(data.digits().test, 50)
+    with torch.no_grad():
+        assert result["test"] == pytest.approx(-judged.log_prob(test).mean().item(), rel=1e-5)
+    drawn = load_file(tmp_path / f"{name}.safetensors")["samples"]
+    assert drawn.shape == (24, 1, 8, 8) and drawn.dtype == torch.uint8 and 0 < drawn.max() <= 16
+
+
+def test_the_table_says_how_far_each_row_is_from_the_published_one(tmp_path, monkeypatch, capsys):
+    row = {"row": "made", "parameters": 1234, "seconds": 5400, "chosen": {"valid": 87.0}, "test": 86.14}
+    (tmp_path / "published_made_cpu.json").write_text(json.dumps(row | {"published": {"MADE": 86.64}}))
+    monkeypatch.setattr(published, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["published.py"])
+    published.main()
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.split() == ["made", "1,234", "1.50", "87.00", "86.14", "MADE", "86.64", "(-0.50)"]

@@ -142,6 +142,7 @@ def test_curves_refuse_what_is_no_series(arguments, said):
 
 
 def test_curves_refuse_wrong_ways_of_drawing():
+    plt.close("all")  # of tests before it
     with pytest.raises(ValueError, match='log must be "", "x", "y" or "xy", got \'z\''):
         plots.curves({"a": [1.0]}, log="z")
     with pytest.raises(ValueError, match=r"series\['a'\] must be above 0 on a logarithmic axis, got 0 in y"):
