@@ -78,6 +78,51 @@ def test_resumed_is_uninterrupted_bit_for_bit(begin, tmp_path):
     assert [json.loads(line)["step"] for line in log] == [4, 8, 12]
 
 
+def test_a_run_is_the_plain_loop(begin, tmp_path, monkeypatch):
+    """Adam, a rate, a bound on the gradient's length and a running average, as anybody would write them."""
+    make = _published_rows.small("GatedPixelCNN", channels=16, layers=2)
+    monkeypatch.setitem(published.ROWS, "fvsbn", _published_rows.Row(make, {}, muon=0.0))
+    run = begin(tmp_path, "--clip", "5")
+    torch.manual_seed(0)  # the run's seed
+    net = make((1, 8, 8), published.make_family(data.digits())).to(memory_format=torch.channels_last)
+    average = [weight.detach().clone() for weight in net.parameters()]
+    optimizer = torch.optim.Adam(net.parameters(), lr=1.0)
+    clipped, steps = 0, 12
+    for step in range(steps):
+        rows = published.order_of(step // 4, 50, 0)[step % 4 * 12 :][:12]
+        loss = -net.log_prob(run.train[rows]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        clipped += torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0) > 5
+        optimizer.param_groups[0]["lr"] = published.rate_at(step, steps, 2e-3)
+        optimizer.step()
+        decay = min(_long_runs.AVERAGE, (1 + step) / (10 + step))
+        average = [decay * old + (1 - decay) * new.detach() for old, new in zip(average, net.parameters(), strict=True)]
+    assert published.train(run, []) and 0 < clipped
+    for mine, theirs in zip(run.network.parameters(), net.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4)
+    for mine, theirs in zip(run.average.values, average, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_the_best_are_the_averaged_weights_of_the_epoch_with_the_lowest_validation(begin, tmp_path, monkeypatch):
+    seen, nats = [], iter([3.0, 1.0, 2.0])
+
+    def evaluate(run, pictures, samples):
+        seen.append({name: value.clone() for name, value in run.network.state_dict().items()})
+        return next(nats), 0.0
+
+    monkeypatch.setattr(published, "evaluate", evaluate)
+    run = begin(tmp_path)
+    published.train(run, [])
+    assert [line["valid"] for line in run.history] == [3.0, 1.0, 2.0]
+    assert run.best.keys() == seen[1].keys() and all(torch.equal(run.best[name], seen[1][name]) for name in seen[1])
+    assert any(not torch.equal(seen[0][name], seen[1][name]) for name in seen[1])
+    assert any(
+        not torch.equal(run.network.state_dict()[name], seen[2][name]) for name in seen[2]
+    )  # the average is not it
+
+
 def test_moments_are_laid_out_as_their_parameters(begin, tmp_path):
     """Fused Adam on a CPU does not look at strides."""
     run = begin(tmp_path)
