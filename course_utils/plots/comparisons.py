@@ -16,6 +16,7 @@ def dots(
     name: str = "model",
     low: str | None = None,
     high: str | None = None,
+    beside: str | None = None,
     title: str = "",
     xlabel: str = "",
     references: Mapping[str, float] | None = None,
@@ -31,6 +32,7 @@ def dots(
         value: the column that is drawn; a row in which it is missing is left out of the plot, but named.
         name: the column with the names of the rows.
         low, high: the columns with the ends of the brackets; both or none.
+        beside: a column that is drawn as a hollow circle in the same line, a published result for example.
         references: from label to a number that is marked by a line, a published result for example.
         null: what a model without any knowledge gets.
         ceiling: the best that is possible.
@@ -47,7 +49,7 @@ def dots(
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping) or name not in row:
             raise ValueError(f"rows[{number}] must be a dictionary with {name!r}, got {_check.describe(row)}")
-    for column in (value, low, high):
+    for column in (value, low, high, beside):
         if column is not None and not any(row.get(column) is not None for row in rows):
             raise ValueError(f"rows must have a column {column!r}, got {', '.join(map(repr, rows[0]))}")
     lines = {label: _number(f"references[{label!r}]", x) for label, x in (references or {}).items()}
@@ -56,6 +58,7 @@ def dots(
     if ceiling is not None:
         lines["ceiling"] = _number("ceiling", ceiling)
     found = [_dot(f"rows[{k}]", row, value, low, high) for k, row in enumerate(rows)]
+    others = [_dot(f"rows[{k}]", row, beside, None, None)[0] for k, row in enumerate(rows)]
     own = ax is None
     if own:
         figure, ax = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(rows)))
@@ -70,8 +73,14 @@ def dots(
         if least is not None:
             ax.errorbar(middle, k, xerr=[[middle - least], [most - middle]], color=colour, capsize=5, capthick=2)
         ax.plot(middle, k, "o", color=colour, markersize=10)
-        bracket = "" if least is None else f" ({short(least)} to {short(most)})"
-        words.append(f"{row[name]}: {short(middle)}{bracket}")
+        said = f"{row[name]}: {short(middle)}"
+        if least is not None:
+            said += f" ({short(least)} to {short(most)})"
+        if (other := others[k]) is not None:
+            ax.plot([middle, other], [k, k], color=colour, linewidth=1.5, zorder=1.5)
+            ax.plot(other, k, "o", color=colour, markerfacecolor="white", markeredgewidth=2, markersize=10)
+            said += f", {beside} {short(other)}"
+        words.append(said)
     ax.set_yticks(range(len(rows)), [str(row[name]) for row in rows])
     ax.set(xlabel=xlabel or value.replace("_", " "), ylim=(len(rows) - 0.4, -0.6))
     ax.tick_params(axis="y", length=0)
@@ -127,7 +136,7 @@ def _missing(value) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _dot(argument: str, row: Mapping, value: str, low: str | None, high: str | None) -> tuple:
+def _dot(argument: str, row: Mapping, value: str | None, low: str | None, high: str | None) -> tuple:
     """The value of a row and the ends of its bracket, each None where it is missing."""
     if _missing(row.get(value)):
         return None, None, None

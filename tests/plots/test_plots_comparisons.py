@@ -58,6 +58,18 @@ def test_dots_tell_their_numbers(notebook):
     assert notebook[0][1] == "Title. test nats. PixelCNN: 20 (19 to 22); VAE: 24; GAN: no value."
 
 
+def test_a_hollow_dot_beside_each(notebook, ax):
+    rows = [{"model": "VAE", "ours": 2.0, "published": 3.0}, {"model": "GAN", "ours": 1.0, "published": None}]
+    plots.dots(rows, "ours", beside="published", ax=ax)
+    orange, red = (plots.COLOURS[k] for k in ("vae", "gan"))
+    assert dots_of(ax) == [(2, 0, orange), (3, 0, orange), (1, 1, red)]
+    hollow = [line.get_xdata()[0] for line in ax.lines if line.get_markerfacecolor() == "white"]
+    joined = [list(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2]
+    assert hollow == [3] and joined == [[2, 3]]
+    plots.dots(rows, "ours", beside="published", title="Title", xlabel="nats")
+    assert notebook[-1][1] == "Title. nats. VAE: 2, published 3; GAN: 1."
+
+
 @pytest.mark.parametrize(
     "rows, arguments, said",
     [
@@ -70,6 +82,8 @@ def test_dots_tell_their_numbers(notebook):
         (ROWS, {"low": "low"}, "low and high must be given together, got 'low' and None"),
         (ROWS, {"low": "high", "high": "low"}, r"rows\[0\] must have 'high' <= 'nats' <= 'low', got 22.0, 20.0, 19.0"),
         (ROWS, {"references": {"a": None}}, r"references\['a'\] must be a finite number, got None"),
+        (ROWS, {"beside": "paper"}, "rows must have a column 'paper'"),
+        ([{"model": "a", "nats": 1, "old": "2"}], {"beside": "old"}, r"rows\[0\]\['old'\] must be a finite number"),
         (ROWS, {"null": "0"}, "null must be a finite number"),
         (ROWS, {"ceiling": float("inf")}, "ceiling must be a finite number"),
     ],
