@@ -41,7 +41,7 @@ from course_utils.exercises.n12_penalty import build_gradient_penalty
 from course_utils.exercises.n12_wasserstein import between, slow_rate, w1_line
 from course_utils.exercises.n13_coupling import build_coupling
 from course_utils.exercises.n13_what_came_next import coupling_log_det, flow_log_prob, matching_pair, noisy, step_mean
-from course_utils.exercises.n14_face_to_face import surprise_bound
+from course_utils.exercises.n14_face_to_face import ahead, build_mark, leaderboard, surprise_bound
 from course_utils.exercises.n15_save import build_save
 from course_utils.exercises.n15_scale_up import averaged, my_rows
 
@@ -110,6 +110,9 @@ __all__ = [
     "fair",
     "frechet_of",
     "precision",
+    "ahead",
+    "build_mark",
+    "leaderboard",
     "surprise_bound",
     "coupling_log_det",
     "flow_log_prob",

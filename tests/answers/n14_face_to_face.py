@@ -1,9 +1,32 @@
 """Answers to the exercises of 14_face_to_face: right ones, and the usual wrong ones, each with a word of its hint."""
 
+MOVED = "abs(np.mean(full) - np.mean(half))"
+MARK = "len(full) < 2 or bool({} > {})"
+FEWEST = "min(map(len, samples))"
+
 ARGUMENTS = {
     "surprise_bound": "log_p, D, L",
+    "ahead": "a, b",
+    "leaderboard": "distance, train, test, samples",
+    "build_mark": "half, full",
 }
 RIGHT = {
+    "ahead": [
+        "1 if a[0] < b[0] and not b[1] else 2 if b[0] < a[0] and not a[1] else 0",
+        "(1 - b[1]) if a[0] < b[0] else 2 * (not a[1]) if a[0] > b[0] else 0",
+        "int(a[0] < b[0] and not b[1]) + 2 * int(b[0] < a[0] and not a[1])",
+    ],
+    "leaderboard": [
+        f"[distance(test, x[: {FEWEST}]) for x in samples]",
+        f"torch.tensor([distance(test, x[torch.randperm(len(x))[: {FEWEST}]]) for x in samples])",
+        f"tuple(distance(test[: {FEWEST}], x[-{FEWEST} :]) for x in samples)",
+    ],
+    "build_mark": [
+        MARK.format(MOVED, "np.std(full, ddof=1)"),
+        "len(full) == 1 or (torch.tensor(full) - torch.tensor(half)).mean().abs() > torch.tensor(full).std()",
+        "True if len(full) < 2 else bool((np.mean(full) - np.mean(half)) ** 2 > np.var(full, ddof=1))",
+        "bool(np.abs(np.subtract(full, half).mean()) > (np.std(full, ddof=1) if len(full) > 1 else -1))",
+    ],
     "surprise_bound": [
         "-log_p + D * math.log(L)",
         "D * np.log(L) - log_p",
@@ -11,6 +34,59 @@ RIGHT = {
     ],
 }
 WRONG = {
+    "ahead": [
+        ("1 if a[0] < b[0] else 2 if b[0] < a[0] else 0", "behind proves nothing"),
+        ("1 if a[0] < b[0] and not a[1] else 2 if b[0] < a[0] and not b[1] else 0", "the other way round"),
+        ("0 if a[1] or b[1] or a[0] == b[0] else 1 + (b[0] < a[0])", "ahead of an exact number is ahead"),
+        ("0 if (a[1] and b[1]) or a[0] == b[0] else 1 + (b[0] < a[0])", "behind proves nothing"),
+        ("2 if a[0] < b[0] and not b[1] else 1 if b[0] < a[0] and not a[1] else 0", "fewer nats are better"),
+        ("1 if a[0] > b[0] else 2 if b[0] > a[0] else 0", "fewer nats are better"),
+        ("0", "some pairs can be decided"),
+        ("1 if a[0] <= b[0] and not b[1] else 2 if b[0] <= a[0] and not a[1] else 0", "equal numbers"),
+        ("a[0] < b[0] and not b[1]", "return 1, 2 or 0"),
+        ("1 if a < b[0] else 2", "a and b are pairs"),
+    ],
+    "leaderboard": [
+        ("[distance(train, x) for x in samples]", "two bugs"),
+        (f"[distance(train, x[: {FEWEST}]) for x in samples]", "a copier wins"),
+        ("[distance(train, x[: len(test)]) for x in samples]", "a copier wins"),
+        ("[distance(test, x) for x in samples]", "unequal numbers"),
+        ("[distance(test, x[: len(test)]) for x in samples]", "as there are test ones"),
+        ("[distance(test, x[: len(samples[0])]) for x in samples]", "the first set"),
+        ("[distance(test, x[: len(samples[-1])]) for x in samples]", "the last set"),
+        ("[distance(test, x[: len(samples)]) for x in samples]", "number of models"),
+        (f"[distance(test, x[: {FEWEST} // 2]) for x in samples]", "wasteful"),
+        (f"[distance(torch.cat([train, test]), x[: {FEWEST}]) for x in samples]", "would still gain"),
+        (f"[distance(x[: {FEWEST}], test) for x in samples]", "come first"),
+        (f"sorted(distance(test, x[: {FEWEST}]) for x in samples)", "not sorted"),
+        (f"min(distance(test, x[: {FEWEST}]) for x in samples)", "not the smallest"),
+        (f"np.argmin([distance(test, x[: {FEWEST}]) for x in samples])", "which model"),
+        ("distance(test, samples)", "one set for each model"),
+        ("[distance(test, x[:0]) for x in samples]", "no sample is left"),
+    ],
+    "build_mark": [
+        (f"len(full) > 1 and {MOVED} > np.std(full, ddof=1)", "it still moves"),
+        (MARK.format("np.mean(full) - np.mean(half)", "np.std(full, ddof=1)"), "a fall moves, too"),
+        (MARK.format("np.mean(half) - np.mean(full)", "np.std(full, ddof=1)"), "a rise moves, too"),
+        (MARK.format("np.abs(np.subtract(full, half)).mean()", "np.std(full, ddof=1)"), "do not move the mean"),
+        (MARK.format(MOVED, "np.std(full)"), "divide by their number - 1"),
+        (f"bool(len(full) > 1 and {MOVED} > np.std(full))", "divide by their number - 1"),
+        (MARK.format(MOVED, "np.std(half, ddof=1)"), "with all steps"),
+        (MARK.format(MOVED, "np.std(np.subtract(full, half), ddof=1)"), "of the differences"),
+        (MARK.format(MOVED, "np.std(full, ddof=1) / len(full) ** 0.5"), "standard error"),
+        (MARK.format(MOVED, "np.var(full, ddof=1)"), "take its root"),
+        (MARK.format(MOVED, "max(full) - min(full)"), "not the range"),
+        (MARK.format(MOVED, "2 * np.std(full, ddof=1)"), "not two"),
+        (MARK.format("np.abs(np.subtract(full, half)).max()", "np.std(full, ddof=1)"), "not some seed"),
+        (MARK.format("np.abs(np.subtract(full, half)).min()", "np.std(full, ddof=1)"), "not every seed"),
+        (MARK.format("abs(np.median(full) - np.median(half))", "np.std(full, ddof=1)"), "not medians"),
+        (MARK.format("abs(full[0] - half[0])", "np.std(full, ddof=1)"), "not only the first"),
+        (MARK.format(f"{MOVED} / np.mean(full)", "0.05"), "the size of the numbers"),
+        (f"not (len(full) < 2 or {MOVED} > np.std(full, ddof=1))", "False that it is settled"),
+        (f"len(full) < 2 or bool({MOVED} >= np.std(full, ddof=1))", "as much is not more"),
+        (MOVED, "return True or False"),
+        ("full - half > 0", "make tensors of them"),
+    ],
     "surprise_bound": [
         ("-log_p - D * math.log(L)", "its surprise is larger"),
         ("-log_p", "has a volume"),
