@@ -7,6 +7,7 @@ fields) and ``networks`` (boxes and arrows). ``plots.curves`` and ``plots.sample
 these names.
 """
 
+from course_utils.plots.against import against
 from course_utils.plots.bounds import elbo_and_gap, guesses
 from course_utils.plots.colours import swatches
 from course_utils.plots.comparisons import dots
@@ -39,6 +40,7 @@ __all__ = [
     "COLOURS",
     "CYCLE",
     "LABELS",
+    "against",
     "atlas",
     "attention_step",
     "balls",
