@@ -38,8 +38,8 @@ Seconds are the processor's. "calls" is how often a network, or the whole stack 
 picture, one call after the other.
 
 Results: results/face_to_face_cpu.json, written after every run, so that what is interrupted goes on where it was; in
-results/face_to_face_cpu.safetensors twenty samples of each row of seed 0, test pictures, and the nearest distances; all
-samples, with the nats of each test picture, in build/face_to_face/. A run that fails is stored as failed.
+results/face_to_face_cpu.safetensors twenty samples of each row of seed 0, test pictures, the nearest distances and the
+nats of each test picture; all samples in build/face_to_face/. A run that fails is stored as failed.
 """
 
 import argparse
@@ -65,6 +65,7 @@ NAME = "face_to_face_cpu"
 SAMPLES = Path(__file__).parent.parent / "build" / "face_to_face"
 SIZES = (897, 450, 450)  # train, valid, test
 STEPS, SEEDS, TUNING_SEED = 4_096, 3, 100
+SHORT = {"nearest": "nearest", "test_nats": "nats"}  # what is kept of all 1,000 samples, of all test pictures
 BUDGETS = {"half": 2, "full": 1}  # the steps are divided by this
 DRAWN, MEASURED, SHOWN = 1_000, 450, 20  # samples of a run: drawn, measured, shown
 COLUMNS = (
@@ -324,7 +325,8 @@ def fill(title: str, budget: str, seed: int, images: data.Images, options: argpa
         keep(place, kept)
     if "failed" not in found and budget == "full":
         shown = {title: kept["x"][:SHOWN]} if seed == 0 else {}
-        keep(RESULTS / f"{NAME}.safetensors", shown | {f"{title}, nearest, {seed}": kept["nearest"]}, beside=True)
+        shown |= {f"{title}, {short}, {seed}": kept[key] for key, short in SHORT.items() if key in kept}
+        keep(RESULTS / f"{NAME}.safetensors", shown, beside=True)
 
     def write(result: dict) -> None:
         runs = result["rows"].setdefault(title, {}).setdefault("runs", {})

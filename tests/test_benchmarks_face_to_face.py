@@ -167,6 +167,9 @@ def test_a_tiny_run_of_every_row_has_all_fields(title, small):
     assert len(kept.get("test_nats", FEW.test)) == 12
     shown = load_file(small / f"{f.NAME}.safetensors")
     assert torch.equal(shown[title], kept["x"][:3]) and torch.equal(shown[f"{title}, nearest, 0"], kept["nearest"])
+    assert (f"{title}, nats, 0" in shown) == ("test_nats" in kept)
+    if "test_nats" in kept:
+        assert torch.equal(shown[f"{title}, nats, 0"], kept["test_nats"])
 
 
 # --- measures --------------------------------------------------------------------------------------------------------
