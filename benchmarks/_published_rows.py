@@ -47,7 +47,10 @@ class ImportanceWeighted(models.VAE):
 
 ROWS = {
     "fvsbn": Row(small("FVSBN"), {"FVSBN": 97.45}, rate=1e-3, muon=0.0, batch=64, epochs=30),
-    "made": Row(small("MADE", hidden=(1000, 1000)), {"MADE, 32 masks": 86.64}, rate=1e-3, batch=64, epochs=30),
+    "made": Row(
+        small("MADE", hidden=(1000, 1000)), {"MADE, 32 masks": 86.64},
+        rate=1e-3, muon=0.0, batch=64, epochs=30,
+    ),
     "pixel_cnn": Row(small("PixelCNN", channels=32, layers=9), {"PixelCNN": 81.30}),
     "gated_pixel_cnn": Row(small("GatedPixelCNN", channels=32, layers=10), {"PixelCNN": 81.30}),
     "gated_pixel_cnn_gpu": Row(  # some minutes of a large GPU
