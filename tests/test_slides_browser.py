@@ -33,6 +33,7 @@ SECOND_EDITION = (
     "11_gan_losses",
     "12_wasserstein",
     "13_what_came_next",
+    "15_scale_up",
 )
 RULE = "the first edition's text: it has no cell tagged check"
 
