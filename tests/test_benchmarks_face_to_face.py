@@ -351,3 +351,17 @@ def test_results_of_another_budget_are_not_mixed_in(counted, monkeypatch, small)
     with pytest.raises(SystemExit, match="--steps 4"):
         f.main()
     assert json.loads((small / f"{f.NAME}.json").read_text())["steps"] == 4
+
+
+def test_another_name_takes_another_budget_and_leaves_the_first_file_alone(counted, monkeypatch, small):
+    command(monkeypatch, "--only", "GAN", "--seeds", "1")
+    before = (small / f"{f.NAME}.json").read_bytes()
+    monkeypatch.setattr(f, "NAME", f.NAME)  # so that both are as before after the test
+    words = ["--steps", "8", "--only", "GAN", "--seeds", "1", "--name", "other"]
+    monkeypatch.setattr("sys.argv", ["face_to_face.py", *words])
+    f.main()
+    other = json.loads((small / "other.json").read_text())
+    assert other["steps"] == 8 and list(other["rows"]) == ["GAN"]
+    assert (small / "face_to_face_cpu.json").read_bytes() == before
+    assert (small / "other" / "GAN,_full,_0.safetensors").exists()
+    assert (small / "samples" / "GAN,_full,_0.safetensors").exists()

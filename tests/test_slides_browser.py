@@ -18,24 +18,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(browser.chromium() is None, reason="there is no Chromium on this machine"),
 ]
-SECOND_EDITION = (
-    "00_start_here",
-    "01_chain_rule",
-    "02_pixel_rnn",
-    "03_pixel_cnn",
-    "04_colour",
-    "05_autoencoder",
-    "06_elbo_and_kl",
-    "07_vae",
-    "08_gan",
-    "09_gan_theory",
-    "10_how_to_judge",
-    "11_gan_losses",
-    "12_wasserstein",
-    "13_what_came_next",
-    "15_scale_up",
-)
-RULE = "the first edition's text: it has no cell tagged check"
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +26,12 @@ def open_file():
         yield opened
 
 
-def rewritten():
-    """The notebooks that are to keep the rules of slides: those of the list that have a cell tagged `check`."""
-    for name in SECOND_EDITION:
-        path = runner.NOTEBOOKS / f"{name}.ipynb"
-        done = path.exists() and any("check" in runner.tags(cell) for cell in runner.read(path).cells)
-        yield pytest.param(path, id=name, marks=() if done else pytest.mark.skip(reason=RULE))
+def lectures():
+    """The notebooks of the course's shelf; the glossary is a list and no lecture."""
+    return [pytest.param(path, id=path.stem) for path in runner.shelf() if path.stem != "glossary"]
 
 
-@pytest.mark.parametrize("path", list(rewritten()))
+@pytest.mark.parametrize("path", lectures())
 def test_every_slide_fits_its_canvas(path, open_file, tmp_path, capsys):
     slides.main([path.stem, "--out", str(tmp_path)])
     measured = browser.measure_slides(tmp_path / f"{path.stem}.html", open_file)
@@ -60,7 +39,7 @@ def test_every_slide_fits_its_canvas(path, open_file, tmp_path, capsys):
     assert browser.too_large(measured) == []
 
 
-@pytest.mark.parametrize("path", list(rewritten()))
+@pytest.mark.parametrize("path", lectures())
 def test_every_table_fits_its_column_and_no_number_wraps(path, open_file, tmp_path):
     html = pages.convert(pages.exporter("page"), runner.read(path), path.stem, path.parent)
     pages.copy_mathjax(tmp_path)
