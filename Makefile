@@ -18,7 +18,7 @@ export PYTHONIOENCODING = utf-8
 export PYTHONUTF8 = 1
 
 .DEFAULT_GOAL := help
-.PHONY: course test lab notebooks student slides bench gpu calibrate pins clean distclean help
+.PHONY: course test lab notebooks student slides site bench gpu calibrate pins clean distclean help
 
 course: $(READY) ## run the notebooks, write readable pages to build/course (NB=01 only that one, ALL=1 the evidence, too)
 	@$(PY) tools/course.py --jobs "$(JOBS)" --out "$(OUT)/course" $(if $(ALL),--all) $(NB)
@@ -38,6 +38,9 @@ student: $(READY) ## write the edition without solutions, and a zip of it, to bu
 
 slides: $(READY) ## turn the course's notebooks into slides that need no network, in build/slides
 	@$(PY) tools/slides.py --out "$(OUT)/slides" $(NB)
+
+site: $(READY) ## make one site of all notebooks and of the package, with search, in build/site (after make course)
+	@$(PY) tools/website.py --course "$(OUT)/course" --out "$(OUT)/site"
 
 bench: $(READY) ## run the benchmarks one after another (long)
 	@found=; for script in benchmarks/[!_]*.py; do \

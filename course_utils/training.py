@@ -15,6 +15,8 @@ from tqdm import tqdm
 class progress:
     """Iterate with a live progress bar, and leave one line: ``2,000 steps · 31 s · 84.9 nats``.
 
+    Like this::
+
         steps = progress(batches(digits.train, 128, steps=2_000))
         for x in steps:
             loss = -model.log_prob(x).mean()
