@@ -70,7 +70,7 @@ def test_a_widget_says_where_it_works():
     data = {runner.WIDGET: {"model_id": "1"}, "text/plain": "Widget()"}
     cell = new_code_cell("w", outputs=[new_output("display_data", data=data)])
     output = website.for_readers(nbformat.from_dict(new_notebook(cells=[cell]))).cells[0].outputs[0]
-    assert runner.WIDGET not in output.data and "open the notebook in JupyterLab" in output.data["text/html"]
+    assert runner.WIDGET not in output.data and "open the notebook in JupyterLab" in output.data["text/plain"]
 
 
 # ---- buttons ---------------------------------------------------------------------------------------------------------

@@ -85,18 +85,24 @@ def to_pages(text, name, pages=None):
 def prepare(notebook, name="", pages=None):
     """A copy for readers: no widgets that would need a kernel, alt texts at the pictures, links that lead to pages."""
     notebook = nbformat.from_dict(notebook)
-    notebook.metadata.pop("widgets", None)
     notebook.metadata["title"] = first_heading(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = to_pages(cell.source, name, pages)
+    describe_outputs(notebook)
+    return notebook
+
+
+def describe_outputs(notebook):
+    """Alt texts beside the pictures, and in place of a widget, which would need a kernel, where it works."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
         for output in cell.get("outputs", []):
             describe_images(cell, output)
             data = output.get("data", {})
             if WIDGET in data:
                 del data[WIDGET]
                 data["text/plain"] = "An interactive widget: open the notebook in JupyterLab to use it."
-    return notebook
 
 
 def convert(made, notebook, name, folder, pages=None, **more):

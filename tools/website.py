@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pages
 from course import bare, duration, newest
-from runner import NOTEBOOKS, ROOT, WIDGET, Unreadable, describe_images, dumps, name_of, shelf, tags, writable, write
+from runner import NOTEBOOKS, ROOT, Unreadable, dumps, name_of, shelf, tags, writable, write
 
 HERE = Path(__file__).resolve().parent / "templates" / "site"
 ANCHORED = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?:([^)\s#:]+)\.ipynb)?#([^)\s]+)\)")
@@ -111,19 +111,13 @@ def collect(folder, course, sources):
 
 def for_readers(notebook):
     """A copy for the site: cells that only assert and solutions are folded, links to anchors are HTML."""
-    notebook.metadata.pop("widgets", None)
     wanted = {m[3] for cell in notebook.cells for m in ANCHORED.finditer(cell.source) if not m[2]}
     for cell in notebook.cells:
         if tags(cell) & {"check", "solution"}:
             cell.metadata["tags"] = sorted({*tags(cell), "hide-input"})
         if cell.cell_type == "markdown":
             cell.source = HEADING.sub(partial(_with_anchor, wanted), ANCHORED.sub(_to_anchor, cell.source))
-        for output in cell.get("outputs", []):
-            describe_images(cell, output)
-            data = output.get("data", {})
-            if WIDGET in data:
-                del data[WIDGET]
-                data["text/html"] = "<p><em>An interactive widget: open the notebook in JupyterLab to use it.</em></p>"
+    pages.describe_outputs(notebook)
     return notebook
 
 
