@@ -1,4 +1,4 @@
-"""Write constraints.txt: one version of every package the project can pull in, valid for Linux and macOS.
+"""Write constraints.txt: one version of every package the project can pull in, valid for Linux, macOS and Windows.
 
 uv resolves for all platforms at once; pip, which the set-up uses, can only resolve for the machine it runs on.
 Torch and torchvision stay at the tested pair: change TESTED, run this, then run everything.
@@ -11,10 +11,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTED = ("torch==2.13.0", "torchvision==0.28.0")
-EXTRAS = ("test", "diff", "site", "scale")
+EXTRAS = ("test", "cpu", "diff", "site", "scale")
 HEADER = """\
 # Every package the project can pull in (extras: {extras}), one version each,
-# for Python 3.11 to 3.13 on Linux and macOS. Written by `make pins` (tools/pins.py), not by hand.
+# for Python 3.11 to 3.14 on Linux, macOS and Windows. Written by `make pins` (tools/pins.py), not by hand.
 # Torch and torchvision are the pair that was tested.
 """
 
