@@ -681,8 +681,9 @@ def fake_project(tmp_path, monkeypatch):
 
     def make_venv(venv):
         shutil.rmtree(venv, ignore_errors=True)
-        (venv / "bin").mkdir(parents=True)
-        (venv / "bin" / "python").symlink_to(sys.executable)
+        python = setup_env.python_of(venv)
+        python.parent.mkdir(parents=True)
+        python.symlink_to(sys.executable)
         home, version = Path(sys.executable).resolve().parent, ".".join(map(str, sys.version_info[:2]))
         (venv / "pyvenv.cfg").write_text(f"home = {home}\nversion = {version}.4\n")
         packages = venv / "lib" / f"python{version}" / "site-packages"
@@ -813,39 +814,6 @@ def test_pip_hears_where_packages_are_and_nothing_of_other_installations(tmp_pat
     assert "PYTHONPATH" not in env and env["PATH"] == os.environ["PATH"]
     done = subprocess.run([sys.executable, "-m", "pip", "config", "list"], env=env, capture_output=True, text=True)
     assert "/elsewhere" not in done.stdout and "no-deps" not in done.stdout and "'file:///a'" in done.stdout
-
-
-def test_make_asks_every_time_whether_the_environment_is_ready(tmp_path):
-    """And answers in well under a second."""
-    root = Path(setup_env.ROOT)
-    (tmp_path / "tools").mkdir()
-    (tmp_path / "tools" / "setup_env.py").write_bytes((root / "tools" / "setup_env.py").read_bytes())
-    (tmp_path / "tools" / "student.py").write_text("print('it ran')")
-    (tmp_path / "Makefile").write_text((root / "Makefile").read_text())
-    for name in ("pyproject.toml", "constraints.txt"):
-        (tmp_path / name).touch()
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
-    (tmp_path / ".venv" / "pyvenv.cfg").write_text("version = 3.12.4\n")
-    (tmp_path / ".venv" / "ready").write_text(setup_env.fingerprint(tmp_path, (3, 12)))
-
-    def make(**more):
-        command = ["make", "student", "PYTHON=no-such-python"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, **more})
-
-    assert make().stdout == "it ran\n"
-    assert make(PYTHONPATH="/nowhere", PYTHONHOME="/nowhere", MPLBACKEND="Agg").stdout == "it ran\n"
-    (tmp_path / ".venv" / "installed").write_text("numpy")
-    assert make().stderr.startswith("There is no no-such-python here")
-
-
-def test_make_says_when_there_is_no_python(tmp_path):
-    root = Path(setup_env.ROOT)
-    (tmp_path / "Makefile").write_text((root / "Makefile").read_text())
-    for name in ("pyproject.toml", "constraints.txt"):
-        (tmp_path / name).touch()
-    done = subprocess.run(["make", "test", "PYTHON=no-such-python"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode and done.stderr.startswith("There is no no-such-python here: install Python 3.11 or newer")
 
 
 def test_set_up_is_readable_by_old_pythons():

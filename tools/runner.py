@@ -14,7 +14,6 @@ import importlib.util
 import json
 import os
 import re
-import resource
 import signal
 import socket
 import subprocess
@@ -27,6 +26,11 @@ from pathlib import Path
 
 import nbformat
 from tqdm import tqdm
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -368,11 +372,19 @@ def why_it_died(process):
     status = process.poll() if process else None
     if status is None:
         return "(why is not known)"
-    if status == -signal.SIGKILL:
+    if status == -9:  # SIGKILL, a name that Windows lacks
         return "(killed from outside, perhaps for lack of memory)"
     if status < 0:
         return f"({signal.Signals(-status).name}, a fault in compiled code)"
     return f"(its process ended with status {status})"
+
+
+def peak_mb():
+    """The largest memory of a child that has ended, in megabytes; 0 on Windows, which forgets it with the child."""
+    if resource is None:
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # bytes on macOS, kilobytes elsewhere
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _first_line(text):
@@ -443,10 +455,8 @@ def main(path, out, report, timeout):
     notebook, begun, cells = read(path), time.perf_counter(), []
     error = execute(notebook, Path(path).resolve().parent, float(timeout), cells)
     seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # bytes on macOS, kilobytes elsewhere
     write(out, dumps(normalise(notebook)))
-    result = {"name": Path(path).name, "seconds": seconds, "error": error, "cells": cells}
-    result["peak_mb"] = peak / (2**20 if sys.platform == "darwin" else 2**10)
+    result = {"name": Path(path).name, "seconds": seconds, "error": error, "cells": cells, "peak_mb": peak_mb()}
     write(report, json.dumps(result))
 
 

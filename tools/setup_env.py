@@ -1,6 +1,6 @@
 """Make .venv with everything the course needs, in the versions of constraints.txt.
 
-Run by the Makefile with the system's Python. It must at least start on an old one, to say in one sentence what is
+Run by make.py with the system's Python. It must at least start on an old one, to say in one sentence what is
 missing; so nothing here is newer than Python 3.6, and nothing is imported from outside the standard library.
 """
 
@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NEEDED = (3, 11)
 NO_NETWORK = re.compile(
     "name resolution|nodename nor servname|getaddrinfo|Name or service not known|NewConnectionError|NameResolutionError"
-    "|Network is unreachable|Failed to establish a new connection|ProxyError|ConnectTimeoutError|Read timed out",
+    "|Network is unreachable|Failed to establish a new connection|ProxyError|ConnectTimeoutError|Read timed out"
+    "|dns error|error sending request",
     re.IGNORECASE,
 )
 
@@ -64,9 +65,15 @@ def version_of(venv):
     return (int(found.group(1)), int(found.group(2))) if found else None
 
 
+def python_of(venv):
+    """The path of an environment's Python, which Windows keeps elsewhere."""
+    return venv / "Scripts" / "python.exe" if os.name == "nt" else venv / "bin" / "python"
+
+
 def contents(venv):
     """The names in the environment's site-packages: packages, and the folders that say which version each has."""
-    names = [path.name for path in venv.glob("lib/python*/site-packages/*")]
+    where = "Lib/site-packages/*" if os.name == "nt" else "lib/python*/site-packages/*"
+    names = [path.name for path in venv.glob(where)]
     return sorted(name for name in names if not name.startswith(("__pycache__", "~")))
 
 
@@ -80,7 +87,7 @@ def is_ready(root):
     stamp, listing = venv / "ready", venv / "installed"
     try:
         # exists() follows the link: one that leads nowhere is no Python
-        if (venv / "unfinished").exists() or not (venv / "bin" / "python").exists():
+        if (venv / "unfinished").exists() or not python_of(venv).exists():
             return False
         if stamp.read_text(encoding="utf-8") != fingerprint(root, version_of(venv)):
             return False
@@ -226,32 +233,59 @@ def pip_environment(python):
     return env
 
 
-def install(python, root):
-    """Run pip in the environment; its whole output goes to .venv/setup.log."""
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    command += ["--progress-bar", "off", "-c", "constraints.txt", "-e", ".[test]"]
+def commands(python, torch=""):
+    """What is run in the environment, one after the other.
+
+    With `torch` "cpu", uv first installs the build of PyTorch that has no GPU libraries, since it knows where such
+    builds are; pip then finds the pinned version installed, whatever its build, and leaves it alone.
+    """
+    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+    pip += ["-c", "constraints.txt"]
+    if torch not in ("", "cpu"):
+        stop("TORCH is cpu or nothing, got %r." % torch)
+    first = []
+    if torch == "cpu":
+        uv = [str(python), "-m", "uv", "pip", "install", "--python", str(python), "--torch-backend", "cpu"]
+        first = [pip + ["uv"], uv + ["-c", "constraints.txt", "torch", "torchvision"]]
+    return first + [pip + ["-e", ".[test]"]]
+
+
+def install(python, root, torch=None):
+    """Run pip in the environment; its whole output goes to .venv/setup.log, and is returned if it failed, else None."""
     env = pip_environment(python)
-    log, display = [], Display()
+    todo = commands(python, os.environ.get("TORCH", "") if torch is None else torch)
+    log, display, failed = [], Display(), 0
     try:
         with open(str(root / ".venv" / "setup.log"), "w", encoding="utf-8") as file:
-            pip = subprocess.Popen(
-                command,
-                cwd=str(root),
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
-            for raw in pip.stdout:
-                line = raw.decode("utf-8", "replace")
-                file.write(line)
-                file.flush()
-                log.append(line)
-                display.line(line)
-            failed = pip.wait()
+            for command in todo:
+                pip = subprocess.Popen(
+                    command,
+                    cwd=str(root),
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                )
+                for raw in pip.stdout:
+                    line = raw.decode("utf-8", "replace")
+                    file.write(line)
+                    file.flush()
+                    log.append(line)
+                    display.line(line)
+                failed = pip.wait()
+                if failed:
+                    break
     finally:
         display.close()
     return "".join(log) if failed else None
+
+
+def advice(system=sys.platform, environment=os.environ, exists=os.path.exists):
+    """On Linux without a GPU, how to save gigabytes; empty where that is no question."""
+    told = environment.get("TORCH") or any("INDEX" in name or name == "PIP_FIND_LINKS" for name in environment)
+    if told or not system.startswith("linux") or exists("/proc/driver/nvidia") or exists("/dev/kfd"):
+        return ""
+    return "There is no GPU here: with TORCH=cpu (make lab TORCH=cpu) this downloads gigabytes less."
 
 
 def make_venv(venv):
@@ -263,13 +297,15 @@ def make_venv(venv):
 
 def main(root=ROOT):
     venv = root / ".venv"
-    stamp, unfinished, python = venv / "ready", venv / "unfinished", venv / "bin" / "python"
+    stamp, unfinished, python = venv / "ready", venv / "unfinished", python_of(venv)
     if is_ready(root):
         return
     check_python()
     again = stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint(root, version_of(venv))
     what = "Repairing .venv: its Python is gone, or a package" if again else "Setting up .venv"
     print("%s (once; some minutes, depending on the network) …" % what, flush=True)
+    if advice():
+        print(advice(), flush=True)
     # An installation that was killed may have left half a package, which pip would take for a whole one.
     usable = not unfinished.exists() and python.exists()
     usable = usable and subprocess.call([str(python), "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
@@ -298,8 +334,8 @@ def main(root=ROOT):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--is-ready"]:
-        sys.exit(0 if is_ready(ROOT) else 1)
+    if os.name == "nt":
+        os.system("")  # switches on the sequence that clears a line
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark and goes on
