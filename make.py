@@ -26,6 +26,8 @@ VARIABLES = {
     "FILE": 'grade: returned notebooks, a folder or a zip: FILE="one.ipynb two.ipynb"',
     "PDF": "PDF=1: slides as PDF, too",
     "TORCH": "TORCH=cpu: PyTorch without its GPU libraries (for the set-up)",
+    "PINS": "PINS=none: the newest dependencies in place of those in constraints.txt (for the set-up)",
+    "REPOSITORY": "site: the repository's address, for the buttons that open a notebook elsewhere",
     "PYTHON": "makes .venv: PYTHON=python3.12",
 }
 # Another search path, another backend for figures, asserts switched off: none is to change what runs.
@@ -93,7 +95,8 @@ def slides(v):
 
 def site(v):
     """make one site of all notebooks and of the package, with search, in build/site (after make course)"""
-    return [["tools/website.py", "--course", v.out("course"), "--out", v.out("site")]]
+    where = ["--repository", v["REPOSITORY"]] if v.get("REPOSITORY") else []
+    return [["tools/website.py", "--course", v.out("course"), "--out", v.out("site")] + where]
 
 
 def bench(v):
@@ -213,7 +216,8 @@ def main(arguments, environment=os.environ):
         if target not in WITHOUT_ENVIRONMENT:
             if not setup_env.is_ready(ROOT):
                 command = [base_python(variables.get("PYTHON")), ROOT / "tools" / "setup_env.py"]
-                if call(command, dict(env, TORCH=variables.get("TORCH", ""))):
+                told = {name: variables.get(name, "") for name in ("TORCH", "PINS")}
+                if call(command, dict(env, **told)):
                     return 1
             python = setup_env.python_of(ROOT / ".venv")
         for command in commands:

@@ -143,6 +143,8 @@ def test_the_cpu_build_is_installed_by_uv_before_everything_else(monkeypatch):
     assert torch[torch.index("--torch-backend") + 1] == "cpu" and torch[torch.index("-c") + 1] == "constraints.txt"
     with pytest.raises(SystemExit, match="TORCH is cpu or nothing, got 'cuda'"):
         setup_env.commands("python", "cuda")
+    assert not any("constraints.txt" in command for command in setup_env.commands("python", "cpu", "none"))
+    assert all("constraints.txt" in command for command in setup_env.commands("python", "cpu"))
 
 
 def test_who_needs_no_gpu_libraries_is_told_so_once():
@@ -157,7 +159,7 @@ def test_who_needs_no_gpu_libraries_is_told_so_once():
 def test_a_set_up_that_fails_half_way_goes_no_further(tmp_path, monkeypatch):
     (tmp_path / ".venv").mkdir()
     said = [[sys.executable, "-c", f"print({n})\nraise SystemExit({status})"] for n, status in ((1, 0), (2, 1), (3, 0))]
-    monkeypatch.setattr(setup_env, "commands", lambda python, torch: said)
+    monkeypatch.setattr(setup_env, "commands", lambda python, torch, pins: said)
     monkeypatch.setattr(setup_env, "pip_environment", lambda python: dict(os.environ))
     assert setup_env.install(sys.executable, tmp_path) == "1\n2\n"
     assert (tmp_path / ".venv" / "setup.log").read_text() == "1\n2\n"

@@ -233,27 +233,30 @@ def pip_environment(python):
     return env
 
 
-def commands(python, torch=""):
+def commands(python, torch="", pins=""):
     """What is run in the environment, one after the other.
 
     With `torch` "cpu", uv first installs the build of PyTorch that has no GPU libraries, since it knows where such
-    builds are; pip then finds the pinned version installed, whatever its build, and leaves it alone.
+    builds are; pip then finds the pinned version installed, whatever its build, and leaves it alone. With `pins`
+    "none" the newest versions are installed that pyproject.toml allows.
     """
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
-    pip += ["-c", "constraints.txt"]
-    if torch not in ("", "cpu"):
-        stop("TORCH is cpu or nothing, got %r." % torch)
+    for name, value, known in (("TORCH", torch, "cpu"), ("PINS", pins, "none")):
+        if value not in ("", known):
+            stop("%s is %s or nothing, got %r." % (name, known, value))
+    pinned = [] if pins else ["-c", "constraints.txt"]
+    pip += pinned
     first = []
     if torch == "cpu":
         uv = [str(python), "-m", "uv", "pip", "install", "--python", str(python), "--torch-backend", "cpu"]
-        first = [pip + ["uv"], uv + ["-c", "constraints.txt", "torch", "torchvision"]]
+        first = [pip + ["uv"], uv + pinned + ["torch", "torchvision"]]
     return first + [pip + ["-e", ".[test]"]]
 
 
-def install(python, root, torch=None):
+def install(python, root):
     """Run pip in the environment; its whole output goes to .venv/setup.log, and is returned if it failed, else None."""
     env = pip_environment(python)
-    todo = commands(python, os.environ.get("TORCH", "") if torch is None else torch)
+    todo = commands(python, os.environ.get("TORCH", ""), os.environ.get("PINS", ""))
     log, display, failed = [], Display(), 0
     try:
         with open(str(root / ".venv" / "setup.log"), "w", encoding="utf-8") as file:
