@@ -5,6 +5,7 @@ import json
 import os
 import random
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ import torch
 from course_utils import _check
 
 SCALES = ("laptop", "gpu")
+T = TypeVar("T")
 
 
 def device() -> torch.device:
@@ -64,7 +66,7 @@ def scale() -> str:
     return value
 
 
-def by_scale(*, laptop, gpu):
+def by_scale(*, laptop: T, gpu: T) -> T:
     """``laptop`` or ``gpu``, whichever this run asks for with ``COURSE_SCALE``.
 
     Both arguments are needed, so that each number that changes with the scale shows both values in one line.
@@ -73,7 +75,7 @@ def by_scale(*, laptop, gpu):
     return {"laptop": laptop, "gpu": gpu}[scale()]
 
 
-def autocast(where: torch.device | str | None = None):
+def autocast(where: torch.device | str | None = None) -> contextlib.AbstractContextManager[Any]:
     """Context manager: bfloat16 autocast where the hardware multiplies bfloat16 natively, else nothing.
 
     bfloat16 keeps float32's range (8 exponent bits), so that no gradient scaler is needed. A CPU qualifies with
@@ -87,13 +89,21 @@ def autocast(where: torch.device | str | None = None):
     return torch.autocast(where.type, dtype=torch.bfloat16) if native else contextlib.nullcontext()
 
 
-def stored_result(name: str) -> dict:
+def stored_result(name: str) -> dict[str, Any]:
     """What a benchmark has stored in ``benchmarks/results/<name>.json`` of the course's folder.
 
+    That is the folder around the package, or, where the package is installed elsewhere, one above the working folder.
+
     Raises:
-        ValueError: there is no such file, as where the package is installed without the course around it.
+        ValueError: there is no such file, as where the package is installed and the course is not there.
     """
-    path = Path(__file__).resolve().parent.parent / "benchmarks" / "results" / f"{name}.json"
-    if not path.is_file():
-        raise ValueError(f"name must be a result stored by benchmarks/, got {name!r}, and there is no {path}")
-    return json.loads(path.read_text(encoding="utf-8"))
+    here = Path.cwd()
+    folders = [Path(__file__).resolve().parent.parent, here, *here.parents]
+    paths = [folder / "benchmarks" / "results" / f"{name}.json" for folder in folders]
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        raise ValueError(
+            f"name must be a result stored by benchmarks/, got {name!r}, and there is no {paths[0]}; "
+            "an installed package brings no results: run this inside the course's folder"
+        )
+    return json.loads(found.read_text(encoding="utf-8"))

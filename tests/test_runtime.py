@@ -117,6 +117,17 @@ def test_stored_results_are_read_and_missing_ones_named():
         runtime.stored_result("nothing")
 
 
+def test_an_installed_package_finds_results_above_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "__file__", str(tmp_path / "site-packages" / "course_utils" / "runtime.py"))
+    (tmp_path / "course" / "notebooks" / "evidence").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "course" / "notebooks" / "evidence")
+    with pytest.raises(ValueError, match="an installed package brings no results: run this inside the course's folder"):
+        runtime.stored_result("mine")
+    (tmp_path / "course" / "benchmarks" / "results").mkdir(parents=True)
+    (tmp_path / "course" / "benchmarks" / "results" / "mine.json").write_text('{"a": 1}')
+    assert runtime.stored_result("mine") == {"a": 1}
+
+
 def test_the_generator_is_on_the_cpu_whatever_the_default_device():
     with torch.device("meta"):
         generator = runtime.seed_everything(3)
