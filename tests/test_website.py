@@ -7,6 +7,7 @@ import threading
 from functools import partial
 from urllib.parse import unquote, urljoin, urlsplit
 
+import audit
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -35,6 +36,16 @@ def html(site):
 
 
 # ---- copies for readers ----------------------------------------------------------------------------------------------
+
+
+def test_a_line_under_the_title_leads_to_the_evidence_and_back():
+    names = {"07_vae", "evidence/07_vae", "glossary"}
+    assert 'href="evidence/07_vae.html">Its evidence<' in website.beside("07_vae", names)
+    assert 'href="../07_vae.html">The lecture<' in website.beside("evidence/07_vae", names)
+    assert website.beside("glossary", names) == ""
+    cells = [new_markdown_cell("# A\n\nText"), new_markdown_cell("# B")]
+    done = website.for_readers(new_notebook(cells=cells), "below").cells
+    assert [cell.source for cell in done] == ["# A\n\nbelow\n\nText", "# B"]
 
 
 def words(text):
@@ -76,19 +87,71 @@ def test_a_widget_says_where_it_works():
 # ---- buttons ---------------------------------------------------------------------------------------------------------
 
 
-def test_buttons_need_an_address(tmp_path):
+def theme(repository):
+    """The options of the theme in conf.py."""
+    text = website.configuration(repository)
+    known = {}
+    exec(text[text.index("html_theme_options") : text.index("\ndef ")], known)
+    return known["html_theme_options"]
+
+
+def test_buttons_need_an_address_that_the_theme_knows(tmp_path):
     project = tmp_path / "pyproject.toml"
     project.write_text('[project]\nname = "a"\n')
     assert website.address(project) == ""
-    assert "launch_buttons" not in website.configuration("")
-    project.write_text('[project]\nname = "a"\n[project.urls]\nRepository = "https://example.org/a/b"\n')
-    assert website.address(project) == "https://example.org/a/b"
-    known = {}
-    exec(website.configuration(website.address(project)), known)
-    theme = known["html_theme_options"]
-    assert theme["repository_url"] == "https://example.org/a/b" and {"binderhub_url", "colab_url"} <= {
-        *theme["launch_buttons"]
-    }
+    project.write_text('[project]\nname = "a"\n[project.urls]\nRepository = "https://github.com/a/b"\n')
+    assert website.address(project) == "https://github.com/a/b"
+    github, gitlab = theme("https://github.com/a/b"), theme("https://gitlab.com/a/b")
+    assert github["repository_url"] == "https://github.com/a/b" and github["repository_branch"] == "main"
+    assert {"binderhub_url", "colab_url"} <= {*github["launch_buttons"]}
+    assert "colab_url" not in gitlab["launch_buttons"]  # it opens notebooks of GitHub alone
+    for unknown in ("", "https://example.org/a/b"):  # of another host the theme would not build the site
+        assert "repository_url" not in theme(unknown) and "launch_buttons" not in theme(unknown)
+
+
+# ---- the page for lecturers ------------------------------------------------------------------------------------------
+
+
+def test_links_of_the_page_for_lecturers_lead_into_the_site(tmp_path):
+    (tmp_path / "docs").mkdir()
+    guide, folder, sources = tmp_path / "docs" / "lecturers.md", tmp_path / "notebooks", tmp_path / "sources"
+    (tmp_path / "docs" / "a.png").write_bytes(b"png")
+    guide.write_text(
+        "# G\n\n[one](../notebooks/07_vae.ipynb) [two](../notebooks/evidence/07_vae.ipynb#S-1) [three](../README.md) "
+        "![four](a.png) [five](#g) [six](https://example.org/a.ipynb)"
+    )
+    said = website.for_lecturers(guide, folder, sources)
+    assert said == (
+        '# G\n\n[one](07_vae.ipynb) <a class="reference internal" href="evidence/07_vae.html#S-1">two</a> three '
+        "![four](_static/lecturers/a.png) [five](#g) [six](https://example.org/a.ipynb)"
+    )
+    assert (sources / "_static" / "lecturers" / "a.png").read_bytes() == b"png"
+    there = website.for_lecturers(guide, folder, sources, "https://github.com/a/b")
+    assert "[three](https://github.com/a/b/blob/main/README.md)" in there
+
+
+# ---- the package -----------------------------------------------------------------------------------------------------
+
+
+def test_pages_show_what_the_package_offers_and_what_notebooks_reach():
+    modules = website.package_modules()
+    pages = website.package(modules, "models.made.masks(x); masked.MaskedConv2d")
+    assert ":members: MADE, masks" in pages["models/made"]
+    assert ":members: GatedPixelCNN\n" in pages["models/gated_pixel_cnn"]  # not the layers that it is made of
+    assert pages["models/gated_pixel_cnn"].startswith(
+        "# Gated PixelCNN: two stacks of convolutions, and no blind spot\n"
+    )
+    assert "def forward(self, v_stack" in pages["models/gated_pixel_cnn"].partition("## Read first")[2]
+    assert "def terms(self" in pages["models/vae"]  # a method by its own name
+    assert "[gated_pixel_cnn](models/gated_pixel_cnn.md): Gated PixelCNN" in pages["models"]
+    assert not [name for name in pages if "/_" in name]
+
+
+def test_all_that_is_said_to_be_read_first_is_found():
+    modules = website.package_modules()
+    names, _ = website.references(modules)
+    lost = [(m.path, name) for m in modules for name, code in m.first.items() if not code and name not in names]
+    assert lost == [] and sum(len(m.first) for m in modules) > 20
 
 
 # ---- what fails ------------------------------------------------------------------------------------------------------
@@ -112,6 +175,27 @@ def test_every_notebook_has_a_page_and_the_first_page_a_card_for_each_lecture(ht
     assert {f"{name}.html" for name in names} <= set(html)
     assert html["index.html"].count('class="course-card"') == len(runner.shelf())
     assert html["index.html"].count("_static/thumbnails/") >= len(runner.shelf()) - 1  # the glossary has no picture
+
+
+def test_the_notebook_to_download_is_the_notebook(site):
+    for evidence in (False, True):
+        for path in runner.shelf(evidence=evidence):
+            name = runner.name_of(path)
+            page = (site / name).with_suffix(".html").read_text(encoding="utf-8")
+            button = re.search(r'href="([^"]*_sources/[^"]+)"', page)[1]
+            offered = nbformat.read((site / name).parent / button, as_version=4)
+            assert offered.cells == nbformat.read(path, as_version=4).cells, name
+
+
+def test_the_package_has_pages_with_formulas_and_links(html):
+    page = html["api/models/gated_pixel_cnn.html"]
+    assert r"\tanh(W_f * x) \cdot" in page and 'href="https://arxiv.org/abs/1606.05328"' in page
+    assert 'href="#read-first"' in page and 'id="read-first"' in page
+    assert 'href="../distributions.html#course_utils.distributions.PixelFamily"' in page
+    assert "Define the computation performed at every call" not in "".join(html.values())  # torch's words
+    for name, text in html.items():  # labels at the side are names, not paths
+        side = re.search(r'<nav class="bd-toc-nav page-toc".*?</nav>', text, re.S)
+        assert not side or "course_utils." not in re.sub(r'href="[^"]*"', "", side[0]), name
 
 
 def test_every_link_and_anchor_inside_the_site_leads_somewhere(site, html):
@@ -177,7 +261,9 @@ def visit():
         opened.close()
 
 
-@pytest.mark.parametrize("page", ["index", "00_start_here", "06_elbo_and_kl", "evidence/03_pixel_cnn", "api/models"])
+@pytest.mark.parametrize(
+    "page", ["index", "00_start_here", "06_elbo_and_kl", "evidence/03_pixel_cnn", "api/models/vae"]
+)
 @pytest.mark.parametrize("where", ["folder", "sub-path"])
 def test_a_page_asks_no_other_host_for_anything(where, page, site, served, visit):
     base = site.as_uri() if where == "folder" else served
@@ -187,12 +273,31 @@ def test_a_page_asks_no_other_host_for_anything(where, page, site, served, visit
 
 @pytest.mark.parametrize("width", [1280, 820, 390])
 def test_pages_are_no_wider_than_the_window_and_formulas_are_drawn(width, site, visit):
-    for name in ("index", "06_elbo_and_kl", "14_face_to_face"):
+    for name in ("index", "06_elbo_and_kl", "14_face_to_face", "api/objectives", "api/models/vae"):
         page, _, _ = visit(f"{site.as_uri()}/{name}.html", width)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
     page, _, _ = visit(f"{site.as_uri()}/06_elbo_and_kl.html", width)
     page.wait_for_selector("mjx-container svg")
     assert page.locator("mjx-container svg").count() > 10
+
+
+def test_formulas_of_the_package_are_drawn_without_errors(site, visit, html):
+    drawn = 0
+    for name, text in html.items():
+        if not name.startswith("api/") or 'class="math' not in text:
+            continue
+        page, _, failed = visit(f"{site.as_uri()}/{name}")
+        page.wait_for_selector("mjx-container svg")
+        assert page.locator("mjx-merror, [data-mjx-error]").count() == 0 and failed == [], name
+        blocks = page.locator("div.math").count()
+        assert page.locator("div.math mjx-container svg").count() == blocks, name
+        wide = page.evaluate(
+            "[...document.querySelectorAll('div.math')].filter(d => d.scrollWidth > d.clientWidth + 1).length"
+        )
+        assert wide == 0, name
+        drawn += blocks
+        page.close()
+    assert drawn > 60
 
 
 @pytest.mark.parametrize("where", ["folder", "sub-path"])
@@ -203,3 +308,28 @@ def test_search_finds_a_word(where, site, served, visit):
     assert "06" in page.locator("#search-results").inner_text()
     # a browser lets no page of a folder read another one, so there the results come without excerpts
     assert failed == [] or where == "folder"
+
+
+@pytest.mark.parametrize("light", ["light", "dark"])
+@pytest.mark.parametrize("name", ["index", "glossary", "api/models", "search"])
+def test_a_page_breaks_no_hard_rule_of_accessibility(name, light, site, visit):
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    page, _, _ = visit("about:blank")
+    page.emulate_media(color_scheme=light)
+    page.goto(f"{site.as_uri()}/{name}.html")
+    page.evaluate("window.MathJax?.startup?.promise")
+    assert page.evaluate("document.documentElement.dataset.theme") == light
+    # the long pages differ in nothing that has a colour
+    assert audit.violations(page, colours=name in ("index", "search")) == []
+
+
+def test_a_dark_page_is_printed_light_without_folds_and_with_wrapped_code(site, visit):
+    page, _, _ = visit("about:blank")
+    page.emulate_media(color_scheme="dark", media="print")
+    page.goto(f"{site.as_uri()}/07_vae.html")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    assert page.evaluate("[...document.querySelectorAll('details.hide')].filter(e => e.checkVisibility()).length") == 0
+    assert page.evaluate("getComputedStyle(document.querySelector('.cell_input pre')).whiteSpace") == "pre-wrap"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
