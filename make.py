@@ -31,7 +31,10 @@ VARIABLES = {
     "PYTHON": "makes .venv: PYTHON=python3.12",
 }
 # Another search path, another backend for figures, asserts switched off: none is to change what runs.
-FOREIGN = "PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS MPLBACKEND VIRTUAL_ENV".split()
+FOREIGN = (
+    "PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT PYTHONSAFEPATH PYTHONPLATLIBDIR "
+    "PYTHONDEVMODE MPLBACKEND VIRTUAL_ENV"
+).split()
 
 
 class Variables(dict):
@@ -233,4 +236,9 @@ if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # between two commands; what runs says itself that it was interrupted
+        sys.exit(130)
+    except OSError as error:  # such as a Python that was removed a moment ago
+        sys.exit("%s: %s." % (error.strerror or error, error.filename or ROOT))
