@@ -1,7 +1,7 @@
 # The targets are in make.py, which does the same without make: python make.py course (on Windows: py make.py course).
 # Variables: NB="01 evidence/03"  ALL=1  JOBS=2  OUT=/tmp/out  FILE=returned.ipynb  PDF=1  TORCH=cpu  PYTHON=python3.12
 PYTHON ?= python3
-export PYTHON NB ALL JOBS OUT FILE PDF TORCH PINS REPOSITORY
+export PYTHON NB ALL JOBS OUT FILE CSV PDF TORCH PINS REPOSITORY
 
 .DEFAULT_GOAL := help
 .PHONY: help course test lab notebooks student grade slides site bench gpu calibrate pins clean distclean

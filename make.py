@@ -24,6 +24,7 @@ VARIABLES = {
     "JOBS": "notebooks or test processes at a time (2)",
     "OUT": "in place of build/, where the project cannot be written to",
     "FILE": 'grade: returned notebooks, a folder or a zip: FILE="one.ipynb two.ipynb"',
+    "CSV": "grade: writes a table of all marks, CSV=marks.csv",
     "PDF": "PDF=1: slides as PDF, too",
     "TORCH": "TORCH=cpu: PyTorch without its GPU libraries (for the set-up)",
     "PINS": "PINS=none: the newest dependencies in place of those in constraints.txt (for the set-up)",
@@ -88,7 +89,8 @@ def grade(v):
         sys.exit("Say which notebook: FILE=returned.ipynb, or a folder or a zip of several.")
     # one name that exists may have spaces in it
     files = [v["FILE"]] if os.path.exists(v["FILE"]) else v.words("FILE")
-    return [["tools/grade.py"] + [os.path.abspath(file) for file in files]]
+    table = ["--csv", os.path.abspath(v["CSV"])] if v.get("CSV") else []
+    return [["tools/grade.py"] + [os.path.abspath(file) for file in files] + table]
 
 
 def slides(v):
