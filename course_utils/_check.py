@@ -3,6 +3,7 @@
 import math
 import operator
 import reprlib
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ _LONGEST = 120  # characters of a value in a message
 _SLACK = 1e-5  # of the unit interval: what rounding adds to a grey level
 
 
-def whole(name: str, value: int, least: int = 1) -> int:
+def whole(name: str, value: Any, least: int = 1) -> int:
     """Return `value` as an int if it is a whole number of at least `least`, else raise ValueError.
 
     NumPy's integers and integer tensors without dimensions are whole numbers too; no kind of bool is one.
@@ -29,7 +30,13 @@ def whole(name: str, value: int, least: int = 1) -> int:
     return number
 
 
-def sizes(name: str, value: object, *, length: int | None = None, least: int = 1, want: str = "") -> tuple[int, ...]:
+@overload  # so that types know how many there are
+def sizes(name: str, value: Any, *, length: Literal[2], want: str = "") -> tuple[int, int]: ...
+@overload
+def sizes(name: str, value: Any, *, length: Literal[3], want: str = "") -> tuple[int, int, int]: ...
+@overload
+def sizes(name: str, value: Any, *, least: int = 1, want: str = "") -> tuple[int, ...]: ...
+def sizes(name: str, value: Any, *, length: int | None = None, least: int = 1, want: str = "") -> tuple[int, ...]:
     """Return `value` as a tuple of positive ints, `length` or at least `least` of them, else raise ValueError."""
     try:
         numbers = tuple(whole(name, size) for size in value)
@@ -40,7 +47,7 @@ def sizes(name: str, value: object, *, length: int | None = None, least: int = 1
     raise ValueError(f"{name} must be {want or 'a tuple of whole numbers above 0'}, got {describe(value)}")
 
 
-def number(value: object) -> float:
+def number(value: Any) -> float:
     """Return `value` as a float if it is a real number, else NaN, which no comparison lets through.
 
     NumPy's numbers and real tensors without dimensions are numbers too; no kind of bool is one.
@@ -58,21 +65,21 @@ def number(value: object) -> float:
         return math.nan
 
 
-def positive(name: str, value: float) -> float:
+def positive(name: str, value: Any) -> float:
     """Return `value` as a float if it is a finite number above 0, else raise ValueError."""
     if not 0 < number(value) < math.inf:
         raise ValueError(f"{name} must be a finite number above 0, got {describe(value)}")
     return number(value)
 
 
-def share(name: str, value: float) -> float:
+def share(name: str, value: Any) -> float:
     """Return `value` as a float if it is a number from 0 up to, not including, 1, else raise ValueError."""
     if not 0 <= number(value) < 1:
         raise ValueError(f"{name} must be a number from 0 up to, not including, 1, got {describe(value)}")
     return number(value)
 
 
-def image_shape(name: str, shape: tuple[int, int, int], channels: int) -> tuple[int, int, int]:
+def image_shape(name: str, shape: Any, channels: int) -> tuple[int, int, int]:
     """Return `shape` as (channels, H, W) if it has that many channels and positive sides, else raise ValueError."""
     want = f"({channels}, height, width) in whole numbers above 0"
     sides = sizes(name, shape, length=3, want=want)
@@ -93,7 +100,7 @@ def tensor(name: str, value: object, dtype: torch.dtype | None, device: torch.de
         raise ValueError(f"{name} must be numbers, got {describe(value)}") from None
 
 
-def images(name: str, x: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def images(name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return `x` if it is a floating-point tensor (B, *shape), else raise ValueError."""
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim != 4 or tuple(x.shape[1:]) != tuple(shape):
         sides = ", ".join(map(str, shape))
@@ -106,7 +113,7 @@ def unit(name: str, x: Tensor) -> Tensor:
 
     Compiled code and functorch's transforms follow one way for all values: there `x` is taken as it is.
     """
-    if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x) or not x.numel():
+    if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x) or not x.numel():  # pyright: ignore[reportAttributeAccessIssue]
         return x
     low, high = (bound.item() for bound in x.detach().aminmax())
     if not -_SLACK <= low <= high <= 1 + _SLACK:

@@ -1,17 +1,20 @@
 """Checks that a reader can read: each compares two computations, prints one line, and raises if they disagree."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+Numbers = Tensor | np.ndarray | Sequence[Any] | float  # whatever torch makes a tensor of
 FALSE_ALARM = 6e-5  # chance that a correct Monte-Carlo check fails: 4 standard errors, for one value
 FEWEST_DRAWS = 100  # with fewer, the estimated standard error is too uncertain for that
 
 
-def close(a, b, name_a: str, name_b: str, *, tolerance: float = 1e-5, digits: int = 4) -> None:
+def close(a: Numbers, b: Numbers, name_a: str, name_b: str, *, tolerance: float = 1e-5, digits: int = 4) -> None:
     """Check that two computations of the same thing agree to within ``tolerance`` (absolute, in every element).
 
     Prints ``closed form 0.7413 · loop 0.7413 · within 1e-05``; with ``tolerance=0`` ``... · exactly equal``.
@@ -33,7 +36,7 @@ def close(a, b, name_a: str, name_b: str, *, tolerance: float = 1e-5, digits: in
     print(f"{name_a} {_show(a, digits)} · {name_b} {_show(b, digits)} · {how}{where}")
 
 
-def monte_carlo(exact, draws: Tensor, name: str, name_draws: str = "Monte Carlo", *, digits: int = 4) -> None:
+def monte_carlo(exact: Numbers, draws: Tensor, name: str, name_draws: str = "Monte Carlo", *, digits: int = 4) -> None:
     """Check an exact value against the mean of independent draws, with the draws' own standard error.
 
     Prints ``closed form 0.7413 · Monte Carlo 0.7421 ± 0.0011``, where ± is one standard error std / sqrt(S). One value
@@ -62,7 +65,9 @@ def monte_carlo(exact, draws: Tensor, name: str, name_draws: str = "Monte Carlo"
     print(f"{name} {_show(exact, digits)} · {name_draws} {_show(mean, digits)} ± {_show(error, digits)}")
 
 
-def below(value, limit, name: str, name_limit: str = "limit", *, digits: int = 4) -> None:
+def below(
+    value: float | Tensor, limit: float | Tensor, name: str, name_limit: str = "limit", *, digits: int = 4
+) -> None:
     """Check that ``value`` is smaller than ``limit``, and say so: ``gap 0.0021 < 0.0100 (one per cent)``.
 
     Raises:
@@ -89,7 +94,7 @@ def zero(values: Tensor, name: str) -> None:
     print(f"{name}: all {values.numel():,} are exactly 0")
 
 
-def raises(kind: type[Exception], function, *arguments) -> None:
+def raises(kind: type[Exception], function: Callable[..., object], *arguments: Any) -> None:
     """Check that ``function(*arguments)`` raises ``kind``, and print its message.
 
     Raises:
@@ -103,7 +108,7 @@ def raises(kind: type[Exception], function, *arguments) -> None:
     raise AssertionError(f"{kind.__name__} was expected, nothing was raised")
 
 
-def _float64(values) -> Tensor:
+def _float64(values: Numbers) -> Tensor:
     """Values on the CPU in double precision; first to the CPU, since not every device has doubles."""
     if isinstance(values, Tensor):
         return values.detach().cpu().double()

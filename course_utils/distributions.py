@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +47,7 @@ class PixelDistribution:
         """log p of every level, shape (..., L), in nats."""
         raise NotImplementedError
 
-    def __getitem__(self, index) -> "PixelDistribution":
+    def __getitem__(self, index: Any) -> "PixelDistribution":
         """The same distribution for a part of the batch: ``distribution[:, 0, row, column]``."""
         raise NotImplementedError
 
@@ -124,7 +125,7 @@ class Bernoulli(PixelDistribution):
 
     mean = probs
 
-    def __getitem__(self, index) -> "Bernoulli":
+    def __getitem__(self, index: Any) -> "Bernoulli":
         return Bernoulli(self.logits[index])
 
     def level_log_probs(self) -> Tensor:
@@ -146,7 +147,7 @@ class Categorical(PixelDistribution):
 
     def __init__(self, logits: Tensor):
         self.logits = logits
-        self.levels = logits.shape[-1]
+        self.levels: int = logits.shape[-1]
 
     @property
     def numbers(self) -> tuple[Tensor, ...]:
@@ -157,7 +158,7 @@ class Categorical(PixelDistribution):
         """p of every level, shape (..., L)."""
         return self.logits.softmax(-1)
 
-    def __getitem__(self, index) -> "Categorical":
+    def __getitem__(self, index: Any) -> "Categorical":
         return Categorical(self.logits[index])
 
     def level_log_probs(self) -> Tensor:
@@ -171,7 +172,7 @@ class PaletteCategorical(Categorical):
         logits: unnormalised log-probabilities, shape (..., K).
     """
 
-    def __getitem__(self, index) -> "PaletteCategorical":
+    def __getitem__(self, index: Any) -> "PaletteCategorical":
         return PaletteCategorical(self.logits[index])
 
     def _index(self, value: Tensor) -> Tensor:
@@ -204,6 +205,11 @@ class DiscretizedLogisticMixture(PixelDistribution):
         levels: L, at least 2.
     """
 
+    logits: Tensor
+    means: Tensor
+    log_scales: Tensor
+    levels: int
+
     def __init__(self, logits: Tensor, means: Tensor, log_scales: Tensor, levels: int):
         self.logits, self.means, self.log_scales, self.levels = logits, means, log_scales, levels
 
@@ -211,7 +217,7 @@ class DiscretizedLogisticMixture(PixelDistribution):
     def numbers(self) -> tuple[Tensor, ...]:
         return self.logits, self.means, self.log_scales
 
-    def __getitem__(self, index) -> "DiscretizedLogisticMixture":
+    def __getitem__(self, index: Any) -> "DiscretizedLogisticMixture":
         return DiscretizedLogisticMixture(self.logits[index], self.means[index], self.log_scales[index], self.levels)
 
     def _bin_log_prob(self, index: Tensor) -> Tensor:
@@ -244,7 +250,7 @@ class DiscretizedLogisticMixture(PixelDistribution):
     def level_log_probs(self) -> Tensor:
         every = torch.arange(self.levels, dtype=self.means.dtype, device=self.means.device)
         one_more = (p.unsqueeze(-2) for p in (self.logits, self.means, self.log_scales))  # (..., 1, K)
-        return DiscretizedLogisticMixture(*one_more, self.levels)._bin_log_prob(every)  # (..., L)
+        return DiscretizedLogisticMixture(*one_more, levels=self.levels)._bin_log_prob(every)  # (..., L)
 
 
 class Gaussian(torch.distributions.Normal):
@@ -272,7 +278,7 @@ class Gaussian(torch.distributions.Normal):
         need_numbers(self)
         return self.loc + self.scale * draw(torch.randn, self.loc, generator)
 
-    def __getitem__(self, index) -> "Gaussian":
+    def __getitem__(self, index: Any) -> "Gaussian":
         return Gaussian(self.loc[index], self.scale[index].log())
 
     def icdf(self, u: Tensor) -> Tensor:
@@ -304,15 +310,20 @@ class PixelFamily:
     @property
     def n_features(self) -> int:
         if self.tokens:
-            return self.levels
-        return 1 + self.levels if self.one_hot else 1
+            return self._levels
+        return 1 + self._levels if self.one_hot else 1
 
-    def __call__(self, params: Tensor):
+    @property
+    def _levels(self) -> int:
+        return self.levels  # pyright: ignore[reportReturnType]  # asked only where there are some
+
+    def __call__(self, params: Tensor) -> PixelDistribution:
         """The distribution that ``params`` (..., n_params) stand for, of batch shape (...).
 
         Parameters in half precision, as autocast gives them, become float32: three digits are too few for summing.
         """
-        return self.make(params.to(torch.promote_types(params.dtype, torch.float32)))
+        distribution: Any = self.make(params.to(torch.promote_types(params.dtype, torch.float32)))
+        return distribution  # a Gaussian is no PixelDistribution, but has all that models ask of one
 
     def encode(self, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Values (...) to features (..., n_features): the value on [-1, 1], then its one-hot code if there is one.
@@ -323,12 +334,12 @@ class PixelFamily:
         differentiable in x through the first feature, so that receptive fields can be found by backpropagation.
         """
         if self.tokens:
-            return _one_hot(x, self.levels, dtype or torch.float32)
+            return _one_hot(x, self._levels, dtype or torch.float32)
         value = (2 * x - 1 if self.levels else x).unsqueeze(-1)
         if not self.one_hot:
             return value
-        index = (x.detach() * (self.levels - 1)).round().long()
-        return torch.cat([value, _one_hot(index, self.levels, value.dtype)], -1)
+        index = (x.detach() * (self._levels - 1)).round().long()
+        return torch.cat([value, _one_hot(index, self._levels, value.dtype)], -1)
 
     def check(self, x: Tensor, shape: tuple[int, ...]) -> None:
         """Refuse anything but a float batch (B, *shape) of this family's values; of tokens, int64 (B, *shape[1:]).
@@ -351,8 +362,8 @@ class PixelFamily:
             return
         x = x.detach()
         if self.tokens:
-            if not 0 <= int(x.min()) <= int(x.max()) < self.levels:
-                raise ValueError(f"x must hold tokens 0 ... {self.levels - 1}, got {int(x.min())} ... {int(x.max())}")
+            if not 0 <= int(x.min()) <= int(x.max()) < self._levels:
+                raise ValueError(f"x must hold tokens 0 ... {self._levels - 1}, got {int(x.min())} ... {int(x.max())}")
             return
         if not self.levels:
             if not x.isfinite().all():
@@ -367,7 +378,7 @@ class PixelFamily:
             raise ValueError(f"x must hold {want} for {self.name} pixels, got other values, {span}")
 
 
-def draw(rand: Callable, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def draw(rand: Callable[..., Tensor], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """``torch.rand`` or ``torch.randn`` in the shape, type and place of ``like``.
 
     Drawn where the generator lives, which need not be where the numbers go: a CPU generator gives the same everywhere.
@@ -399,16 +410,17 @@ def may_look(x: Tensor) -> bool:
 
 def transformed(x: Tensor) -> bool:
     """Whether x stands for many values, or a value and a slope, within ``torch.func.vmap``, ``grad`` or ``jvp``."""
-    return torch._C._functorch.is_functorch_wrapped_tensor(x)  # there is no public way to ask
+    # there is no public way to ask
+    return torch._C._functorch.is_functorch_wrapped_tensor(x)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def has_nan(distribution: "PixelDistribution | Gaussian") -> Tensor:
+def has_nan(distribution: PixelDistribution | Gaussian) -> Tensor:
     """Whether a parameter is NaN, a bool scalar where the parameters are: nothing waits for the device."""
     found = [numbers.isnan().any() for numbers in distribution.numbers]
     return found[0] if len(found) == 1 else torch.stack(found).any()
 
 
-def need_numbers(distribution: "PixelDistribution | Gaussian") -> None:
+def need_numbers(distribution: PixelDistribution | Gaussian) -> None:
     """Refuse a distribution with a NaN among its parameters, where values may be looked at.
 
     Raises:
@@ -432,7 +444,7 @@ def _make_bernoulli(params: Tensor) -> Bernoulli:
 
 
 def _make_mixture(params: Tensor, components: int, levels: int) -> DiscretizedLogisticMixture:
-    return DiscretizedLogisticMixture(*params.split(components, -1), levels)
+    return DiscretizedLogisticMixture(*params.split(components, -1), levels=levels)
 
 
 def _make_gaussian(params: Tensor) -> Gaussian:

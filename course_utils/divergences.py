@@ -2,7 +2,7 @@
 
 On a grid p and q hold the probabilities of its cells (densities times the cells' size); sums run over the cells:
 
-    KL(p || q) = sum p log(p / q)                          (reverse KL is KL(q || p): swap the arguments)
+    KL(p || q) = sum p log(p / q)                          swap p and q for the reverse KL
     JSD(p, q)  = KL(p || m) / 2 + KL(q || m) / 2,          m = (p + q) / 2, between 0 and log 2
     TV(p, q)   = sum |p - q| / 2                           between 0 and 1
     chi2(p || q) = sum (p - q)^2 / q                       Pearson's
@@ -78,7 +78,7 @@ def wasserstein_grid(p: Tensor, q: Tensor, width: float) -> Tensor:
 def optimal_transport(a: Tensor, b: Tensor) -> Tensor:
     """W1 between two samples of equal size (N, ...), a scalar, by linear assignment; O(N^3), so for a few thousand.
 
-        W1 = min over permutations s of mean |a_i - b_s(i)|
+        W1 = min over permutations s of mean |a_i - b_{s(i)}|
 
     Raises:
         ValueError: the samples do not have one shape (N, ...) with N > 0.
@@ -87,7 +87,8 @@ def optimal_transport(a: Tensor, b: Tensor) -> Tensor:
 
     if a.shape != b.shape or a.ndim < 1 or not len(a):
         raise ValueError(f"a and b must have one shape (N, ...) with N > 0, got {tuple(a.shape)} and {tuple(b.shape)}")
-    distances = torch.cdist(*(x.detach().double().cpu().reshape(len(x), -1) for x in (a, b)))  # (N,) as (N, 1)
+    a, b = (x.detach().double().cpu().reshape(len(x), -1) for x in (a, b))  # (N,) as (N, 1)
+    distances = torch.cdist(a, b)
     rows, columns = linear_sum_assignment(distances.numpy())
     return distances[rows, columns].mean()
 

@@ -46,7 +46,7 @@ class Objective:
     discriminator: Loss
     generator: Loss
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for player in ("discriminator", "generator"):
             object.__setattr__(self, player, _of_one_shape(getattr(self, player)))
 

@@ -5,6 +5,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
 import pandas as pd
 
@@ -26,7 +27,21 @@ class Table:
         headings: what stands above the columns.
     """
 
-    def __init__(self, frame: pd.DataFrame, headings: list[str], best: Mapping, digits, caption: str):
+    frame: pd.DataFrame
+    headings: list[str]
+    caption: str
+    cells: dict[Any, list[str]]
+    numeric: set[Any]
+    best: dict[Any, set[int]]
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        headings: list[str],
+        best: Mapping[Any, str],
+        digits: int | Mapping[Any, int],
+        caption: str,
+    ):
         self.frame, self.headings, self.caption = frame, headings, caption
         self.cells, self.numeric, self.best = {}, set(), {}
         for name in frame.columns:
@@ -79,7 +94,7 @@ class Table:
 
 
 def table(
-    rows: Sequence[Mapping],
+    rows: Sequence[Mapping[str, Any]],
     *,
     order: str | None = None,
     best: Mapping[str, str] | None = None,
@@ -129,7 +144,8 @@ def table(
     if order is not None:
         frame = _sorted(frame, order, names)
     headings = [str(columns[name]) if isinstance(columns, Mapping) else str(name).replace("_", " ") for name in shown]
-    return Table(frame[shown].reset_index(drop=True), headings, best, digits, caption or "")
+    chosen: Any = frame[shown]  # pandas-stubs leave open whether one column or several
+    return Table(chosen.reset_index(drop=True), headings, best, digits, caption or "")
 
 
 def _names(rows) -> list:

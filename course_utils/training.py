@@ -5,14 +5,17 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import safetensors.torch
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+Item = TypeVar("Item")
 
-class progress:
+
+class progress(Generic[Item]):
     """Iterate with a live progress bar, and leave one line: ``2,000 steps · 31 s · 84.9 nats``.
 
     Like this::
@@ -34,12 +37,16 @@ class progress:
         seconds: wall-clock time of the finished loop.
     """
 
-    def __init__(self, iterable: Iterable, unit: str = "nats"):
+    iterable: Iterable[Item]
+    unit: str
+    seconds: float
+
+    def __init__(self, iterable: Iterable[Item], unit: str = "nats"):
         self.iterable, self.unit = iterable, unit
         self.seconds = 0.0
         self._recorded: list[Tensor] = []
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[Item]:
         screen = _Screen()
         total = _length(self.iterable)
         form = _FORMAT if total else None
@@ -84,7 +91,7 @@ class progress:
 _FORMAT = "{percentage:3.0f}% {bar:30} {n:,}/{total:,} · {elapsed} gone, {remaining} to go"
 
 
-def _length(iterable: Iterable) -> int | None:
+def _length(iterable: Any) -> int | None:
     try:
         return len(iterable)
     except TypeError:  # no length, or one that raises, as that of a loader over a stream
@@ -136,7 +143,7 @@ class _Line:
         return self.text
 
 
-def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], facts: dict) -> None:
+def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write tensors and what is to be known of them into one safetensors file, whole or not at all.
 
     The file is written under another name, and takes its own when it is complete and on the disk: whoever is killed in
@@ -158,7 +165,7 @@ def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], facts: dict) -
     os.replace(part, path)
 
 
-def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict]:
+def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save_checkpoint` wrote: the tensors, on the CPU, and the facts.
 
     Raises:

@@ -24,8 +24,9 @@ def digits() -> Images:
     from sklearn.datasets import load_digits  # imported late: it costs a second that most callers need not wait
 
     stored = load_digits()
-    x = torch.from_numpy(stored.images).float().unsqueeze(1) / (LEVELS - 1)
-    return split_images("digits", x, torch.from_numpy(stored.target).long(), SPLIT, levels=LEVELS)
+    images, target = stored.images, stored.target  # pyright: ignore[reportAttributeAccessIssue]  # no (x, y) was asked for
+    x = torch.from_numpy(images).float().unsqueeze(1) / (LEVELS - 1)
+    return split_images("digits", x, torch.from_numpy(target).long(), SPLIT, levels=LEVELS)
 
 
 def redraw_digits(x: Tensor, share: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
@@ -53,7 +54,7 @@ def redraw_digits(x: Tensor, share: float = 1.0, generator: torch.Generator | No
     # Drawn as float32 on the generator's device: the same pictures wherever x lies, whatever torch's defaults are.
     of = {"dtype": torch.float32, "device": generator.device if generator is not None else "cpu"}
     turn = torch.eye(2, 3, **of) + 0.12 * torch.randn(len(x), 2, 3, generator=generator, **of)
-    grid = F.affine_grid(turn.to(x), (len(x), 1, 32, 32), align_corners=False)
+    grid = F.affine_grid(turn.to(x), [len(x), 1, 32, 32], align_corners=False)
     ink = F.grid_sample(x, grid, mode="bicubic", align_corners=False)
     pen = 0.1 * torch.randn(len(x), 1, 1, 1, generator=generator, **of).to(x)  # thicker or thinner
     ink = (2.5 * (ink - 0.5 + pen) + 0.5).clamp(0, 1)

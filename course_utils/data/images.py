@@ -34,7 +34,7 @@ class Images:
     levels: int = 256
     palette: Tensor | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "levels", _check.whole("levels", self.levels, least=2))
         for split in ("train", "valid", "test"):
             x, labels = getattr(self, split), getattr(self, f"{split}_labels")
@@ -48,7 +48,7 @@ class Images:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of an image."""
-        return tuple(self.train.shape[1:])
+        return tuple(self.train.shape[1:])  # pyright: ignore[reportReturnType]  # train has four sizes
 
     def to(self, device: torch.device | str) -> "Images":
         """Return the same images with every tensor on `device`."""

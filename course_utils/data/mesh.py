@@ -11,6 +11,7 @@ Source: Abend, Harley, Kanal, Classification of binary random patterns, IEEE Tra
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ class Mesh:
     shape: tuple[int, int, int]
     table: Tensor
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         table = _check.tensor("table", self.table, torch.float64, "cpu")  # not every device has float64
         if table.shape != (16,) or not ((table > 0) & (table < 1)).all():
             got = _check.describe(self.table)
@@ -156,4 +157,5 @@ def mesh(shape: tuple[int, int, int] = (1, 8, 8), table: Tensor | None = None) -
 
     Source: Abend, Harley, Kanal 1965.
     """
-    return Mesh(shape, DEFAULT_TABLE if table is None else table)
+    default: Any = DEFAULT_TABLE  # Mesh makes a tensor of it
+    return Mesh(shape, default if table is None else table)

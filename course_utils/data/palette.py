@@ -5,6 +5,8 @@ colour, of the colours that are nearer to it than to the others. `learn_palette`
 `palette_error` says how far the pixels are from them, and `cell_log_probs` how probable each colour is in its cell.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -46,7 +48,8 @@ def learn_palette(x: Tensor, colours: int, seed: int = 0) -> Tensor:
     distinct, counts = _distinct(pixels)  # a colour of n pixels is one point of weight n
     if len(distinct) < colours:
         raise ValueError(f"colours must be at most {len(distinct)}, the distinct colours in x, got {colours}")
-    kmeans = KMeans(colours, n_init=4, random_state=seed).fit(distinct.numpy(), sample_weight=counts.numpy())
+    restarts: Any = 4  # without types of its own, scikit-learn is taken to want a text here
+    kmeans = KMeans(colours, n_init=restarts, random_state=seed).fit(distinct.numpy(), sample_weight=counts.numpy())
     centres = torch.from_numpy(kmeans.cluster_centers_).float()
     return centres[(centres @ centres.new_tensor(LUMINANCE)).argsort()]
 
@@ -78,7 +81,7 @@ def palette_error(x: Tensor, palette: Tensor) -> Tensor:
 def cell_log_probs(x: Tensor, palette: Tensor, levels: int) -> Tensor:
     """Return log p(colour | token) of every colour of the cube, estimated from the pixels of x, in nats.
 
-        p(c | t) = (n_c + 1) / sum over the colours c' of cell t of (n_c' + 1)
+        p(c | t) = (n_c + 1) / sum over the colours c' of cell t of (n_{c'} + 1)
 
     with n_c the number of pixels of colour c. Each cell's probabilities sum to 1. Since the token is a function of the
     colour, p(c) = p(t(c)) p(c | t(c)): this is the second factor, which makes a likelihood of tokens one of colours.

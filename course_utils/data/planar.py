@@ -33,7 +33,7 @@ class GaussianMixture2D:
     centres: Tensor
     std: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         centres = _check.tensor("centres", self.centres, torch.float32)
         if centres.ndim != 2 or centres.shape[1] != 2 or len(centres) == 0 or not centres.isfinite().all():
             raise ValueError(f"centres must be finite and of shape (K, 2), got {_check.describe(centres)}")

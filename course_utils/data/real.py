@@ -13,9 +13,10 @@ import shutil
 import socket
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -90,7 +91,8 @@ def cifar10() -> Images:
     Source: Krizhevsky 2009. Read from <COURSE_DATA>/cifar-10-batches-py, as torchvision lays it out.
     """
     CIFAR10 = _torchvision_datasets().CIFAR10
-    checksums = dict([*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])])
+    pairs: list[Any] = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
+    checksums: dict[str, str] = dict(pairs)
     folder = CIFAR10.base_folder
 
     def check(path: Path) -> None:
@@ -237,14 +239,14 @@ def _read_original_amat(path: Path) -> np.ndarray:
     return bits
 
 
-def _idx_images(name: str, folder: str, checksums: dict[str, str | None]) -> Images:
+def _idx_images(name: str, folder: str, checksums: Mapping[str, str | None]) -> Images:
     """Read one of the two sets that come as idx files: train and t10k, images and labels."""
     root, dataset = data_root(), getattr(_torchvision_datasets(), folder)
 
     def read(path: Path) -> Tensor:
         data = _read_idx(path)  # says more about a wrong file than a checksum can
         if checksums[path.name] is not None:
-            _check_sum(path, checksums[path.name])
+            _check_sum(path, checksums[path.name])  # pyright: ignore[reportArgumentType]
         return data
 
     raw, origin = f"{folder}/raw", f"{dataset.mirrors[0]} and unpack it"

@@ -9,12 +9,13 @@ import inspect
 import reprlib
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Wrong = Sequence[tuple[Callable, str]]  # functions that make a usual mistake, and what to say of it
+Wrong = Sequence[tuple[Callable[..., Any], str]]  # functions that make a usual mistake, and what to say of it
 Raised = Sequence[tuple[str, str]]  # parts of an error's message, and what to say of it
 
 
@@ -25,7 +26,7 @@ class Remark(str):
 def judge(
     answer: Callable,
     right: Callable,
-    cases: list[tuple],
+    cases: list[tuple[Any, ...]],
     wrong: Wrong,
     moral: str,
     raised: Raised = (),
@@ -84,11 +85,11 @@ def report(find_hint: Callable[[], str | None], moral: str, raised: Raised) -> N
         print(f"correct. {moral} {hint}".rstrip())
 
 
-def unanswered(value) -> bool:
+def unanswered(value: object) -> bool:
     return value is None or value is ...
 
 
-def same(a, b, view: Callable[[Tensor], Tensor] = lambda value: value, exact: bool = False) -> bool:
+def same(a: Any, b: Any, view: Callable[[Tensor], Tensor] = lambda value: value, exact: bool = False) -> bool:
     """Equal shapes and values (1e-4 relative), if exact also both bool or neither; tuples element by element."""
     if isinstance(b, tuple):
         if not isinstance(a, tuple | list) or len(a) != len(b):
@@ -105,7 +106,7 @@ def _close(a: Tensor, b: Tensor) -> Tensor:
     return torch.isclose(a.double(), b.double(), rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
-def as_tensor(value) -> Tensor | None:
+def as_tensor(value: Any) -> Tensor | None:
     """A number, an array or nested lists as a tensor on the CPU; None for what is not made of real numbers."""
     try:
         if isinstance(value, np.ndarray):
@@ -116,7 +117,7 @@ def as_tensor(value) -> Tensor | None:
         return None
 
 
-def difference(value, right) -> str:
+def difference(value: Any, right: Any) -> str:
     """Where a value first differs from the right one, and both."""
     part = "it"
     if isinstance(right, tuple):
@@ -124,7 +125,8 @@ def difference(value, right) -> str:
             return f"it should be a tuple of {len(right)}, and was {short(value)}"
         i = next(i for i in range(len(right)) if not same(value[i], right[i], exact=True))
         part, value, right = f"the {('first', 'second')[i]}", value[i], right[i]
-    a, b = as_tensor(value), as_tensor(right)
+    a = as_tensor(value)
+    b: Any = as_tensor(right)  # what is right is a tensor
     if a is None or a.shape != b.shape or b.ndim == 0:
         return f"{part} should be {short(right)}, and was {short(value)}"
     where = (~_close(a, b)).nonzero()[0].tolist()
@@ -132,7 +134,7 @@ def difference(value, right) -> str:
     return f"entry {where}{whole} should be {short(b[tuple(where)])}, and was {short(a[tuple(where)])}"
 
 
-def short(value) -> str:
+def short(value: Any) -> str:
     """A value in few characters."""
     if isinstance(value, Tensor):
         few_integers = value.ndim == 1 and len(value) <= 8 and not value.is_floating_point()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from operator import ge, gt, le, lt
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -88,7 +89,7 @@ def masked_linear(answer: Callable) -> None:
     g = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(4, 6, generator=g), torch.randn(4, generator=g)
     x = torch.randn(3, 6, generator=g)
-    layer = nn.utils.skip_init(nn.Linear, 6, 4)  # leaves the global generator alone
+    layer: Any = nn.utils.skip_init(nn.Linear, 6, 4)  # leaves the global generator alone
     layer.load_state_dict({"weight": weight, "bias": bias})
     parameters = [layer.weight, layer.bias]
 

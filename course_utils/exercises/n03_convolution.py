@@ -1,6 +1,7 @@
 """Checker of the masked convolution that 03_pixel_cnn asks for: judged by what it computes, whatever is inside."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ def taps(right: Callable) -> Callable:
 
 
 RIGHT_TAPS = taps(lambda kind, row, column: (row, column) < (0, kind == "B"))
-WRONG_TAPS = (
+WRONG_TAPS: tuple[tuple[Callable[..., Any], str], ...] = (
     (taps(lambda kind, row, column: True), "the mask is not used: a pixel sees everything around it"),
     (taps(lambda kind, row, column: (row, column) < (0, kind == "A")), "A and B are swapped: A hides the pixel itself"),
     (taps(lambda kind, row, column: (row, column) < (0, 0)), "mask B lets a pixel see itself, and this one never does"),

@@ -122,20 +122,20 @@ def shift_down(answer: Callable) -> None:
 def mixes_images(answer: Callable) -> None:
     """Exercise 03.4: does the log-probability of one image depend on the others in its batch? bool."""
 
-    def by_gradient(model: nn.Module, x: Tensor) -> bool:
+    def by_gradient(model: PixelCNN, x: Tensor) -> bool:
         x = x.clone().requires_grad_()
         return bool((torch.autograd.grad(model.log_prob(x)[0], x)[0][1:] != 0).any())
 
-    def by_value(model: nn.Module, x: Tensor) -> bool:
+    def by_value(model: PixelCNN, x: Tensor) -> bool:
         return not torch.allclose(model.log_prob(x)[0], model.log_prob(x[:1])[0])
 
-    def of_all(model: nn.Module, x: Tensor, others: slice) -> bool:
+    def of_all(model: PixelCNN, x: Tensor, others: slice) -> bool:
         x = x.clone().requires_grad_()
         return bool((torch.autograd.grad(model.log_prob(x).sum(), x)[0][others] != 0).any())
 
-    def network(extra: nn.Module, training: bool = True) -> nn.Module:
+    def network(extra: nn.Module, training: bool = True) -> PixelCNN:
         model = PixelCNN((1, 4, 4), channels=6, layers=1)
-        model.hidden = nn.Sequential(model.hidden, extra)
+        model.hidden = nn.Sequential(model.hidden, extra)  # pyright: ignore[reportAttributeAccessIssue]
         return model.train(training)
 
     wrong = [

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ def _lower(weights: Tensor) -> Tensor:
 UNMASKED = {"diagonal": 10_000}
 NO_SCALE = "the scores are not divided by the root of d: the larger d, the harder the softmax would choose"
 FUTURE = "position 1 sees what comes later: set the scores of later positions to -inf before the softmax"
-WRONG = (
+WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
     (_wrong(**UNMASKED), FUTURE),
     (_wrong(**UNMASKED, scale=lambda d, T: 1.0), f"{FUTURE}. And divide the scores by the root of d"),
     (_wrong(scale=lambda d, T: 1.0), NO_SCALE),

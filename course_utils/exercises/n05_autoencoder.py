@@ -179,7 +179,7 @@ def denoising_loss(answer: Callable) -> None:
                 torch.manual_seed(seed)
                 values.append(answer(model, x.clone(), noise.clone()))
         tensors = [as_tensor(value) for value in values]
-        return own if None not in tensors and not same(*tensors) else values[0]
+        return own if None not in tensors and not same(tensors[0], tensors[1]) else values[0]
 
     right = error(noisy, clean)
     wrong = [
@@ -222,7 +222,7 @@ def phase_between(answer: Callable) -> None:
 
     def chord(a: Tensor, b: Tensor, t: float) -> Tensor:
         ends = [torch.polar(torch.ones_like(phase), 2 * math.pi * phase) for phase in (a, b)]
-        return torch.remainder(torch.lerp(*ends, t).angle() / (2 * math.pi), 1)
+        return torch.remainder(torch.lerp(ends[0], ends[1], t).angle() / (2 * math.pi), 1)
 
     right = lambda a, b, t: torch.remainder(a + t * turn(a, b), 1)  # noqa: E731
     wrong = [

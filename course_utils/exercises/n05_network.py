@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ LIMIT = (
     5.0  # squared error of a moon of the validation set: without a code 22, PCA with two numbers 6, usual ones 1 to 4
 )
 
-WRONG: tuple[tuple[Callable, str], ...] = (  # losses of x_hat and x (B, 1, 16, 16), and what to say of them
+WRONG: tuple[tuple[Callable[..., Any], str], ...] = (  # losses of x_hat and x (B, 1, 16, 16), and what to say of them
     (
         lambda y, x: (y - x).square().mean(),
         "the error is averaged over the pixels: sum over 256, average over the batch",
@@ -51,7 +52,7 @@ WRONG: tuple[tuple[Callable, str], ...] = (  # losses of x_hat and x (B, 1, 16, 
         "the loss clamps what decode returns: where it clamps, nothing is learned",
     ),
 )
-NOISE: tuple[tuple[Callable, str], ...] = (  # with noise that is drawn anew in each call
+NOISE: tuple[tuple[Callable[..., Any], str], ...] = (  # with noise that is drawn anew in each call
     (lambda net, x: _error(net, x, target=torch.randn_like(x)), "it is compared with noise: compare with x"),
     (lambda net, x: _error(net, x, target=torch.rand_like(x)), "it is compared with noise: compare with x"),
 )
@@ -98,12 +99,12 @@ def build_autoencoder(answer: nn.Module, train: bool = False) -> None:
         report(hint, f"All it returns has passed through the code.{learned}", raised)
 
 
-def _error(net: nn.Module, x: Tensor, target: Tensor | None = None) -> Tensor:
+def _error(net: Any, x: Tensor, target: Tensor | None = None) -> Tensor:
     """The right loss; or that against another target."""
     return (net.decode(net.encode(x)) - (x if target is None else target)).square().flatten(1).sum(1).mean()
 
 
-def _wrong_form(net: nn.Module, x: Tensor) -> str | None:
+def _wrong_form(net: Any, x: Tensor) -> str | None:
     """What is wrong with what the methods return, empty if nothing is, None if nothing is written."""
     z = net.encode(x)
     if unanswered(z):
@@ -147,7 +148,7 @@ def _wrong_form(net: nn.Module, x: Tensor) -> str | None:
     return ""
 
 
-def _wrong_path(answer: nn.Module, x: Tensor) -> str:
+def _wrong_path(answer: Any, x: Tensor) -> str:
     """Whether the picture reaches the output by the code alone."""
     others = x.flip(0, 3)
     blind, deaf = True, True
@@ -168,7 +169,7 @@ def _wrong_path(answer: nn.Module, x: Tensor) -> str:
     return "what decode returns does not depend on the code" if deaf else ""
 
 
-def _wrong_value(answer: nn.Module, x: Tensor) -> str:
+def _wrong_value(answer: Any, x: Tensor) -> str:
     """Compare the loss with the right one and with each usual mistake, at several weights."""
     nets = [scrambled(answer, seed).eval() for seed in NETWORKS]
     with torch.no_grad():
@@ -200,7 +201,7 @@ def _mean(value: Callable) -> Tensor:
     return torch.stack([values.mean(), values.std() / DRAWS**0.5])
 
 
-def _wrong_noise(net: nn.Module, x: Tensor) -> str:
+def _wrong_noise(net: Any, x: Tensor) -> str:
     """What to say of a loss that is random."""
     given, error = _mean(lambda: net.loss(x))
     for mistake, why in NOISE:
@@ -210,7 +211,7 @@ def _wrong_noise(net: nn.Module, x: Tensor) -> str:
     return PLAIN
 
 
-def _noise_while_training(answer: nn.Module, x: Tensor) -> str:
+def _noise_while_training(answer: Any, x: Tensor) -> str:
     """Noise that is drawn in training mode only; dropout in the networks themselves is allowed."""
     net = scrambled(answer, NETWORKS[0]).train()
     torch.manual_seed(0)
@@ -218,7 +219,7 @@ def _noise_while_training(answer: nn.Module, x: Tensor) -> str:
     return PLAIN if quiet and float(net.loss(x)) != float(net.loss(x)) else ""
 
 
-def _wrong_gradient(answer: nn.Module, x: Tensor) -> str:
+def _wrong_gradient(answer: Any, x: Tensor) -> str:
     """Compare the loss's gradient with the right one."""
     net = scrambled(answer, NETWORKS[0]).eval()
     weights = [p for p in net.parameters() if p.requires_grad]
@@ -242,7 +243,7 @@ def _equal(a: Tensor, b: Tensor) -> bool:
     return torch.allclose(a, b, rtol=1e-4, atol=1e-5 * float(b.abs().max()) + 1e-9)
 
 
-def _learns_too_little(answer: nn.Module) -> str:
+def _learns_too_little(answer: Any) -> str:
     """Empty if a copy, trained for a while on the moons, returns unseen ones well enough."""
     net, moons = copy.deepcopy(answer).train(), moon_phases()
     g = torch.Generator().manual_seed(0)

@@ -6,6 +6,7 @@ There all expectations are known, so that any estimator is accepted whose mean a
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,14 +23,14 @@ class World:
 
     W: Tensor  # (D, Z)
     width: float
-    leaves: list = field(default_factory=list)
+    leaves: list[Any] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         D, Z = self.W.shape
         g = torch.Generator().manual_seed(D)
         self.A, self.C = 0.4 * torch.randn(Z, D, generator=g), 0.3 * torch.randn(Z, D, generator=g)
-        self.b = torch.randn(D, generator=g).requires_grad_()
-        self.x = torch.randn(3, D, generator=g)
+        self.b: Tensor = torch.randn(D, generator=g).requires_grad_()
+        self.x: Tensor = torch.randn(3, D, generator=g)
 
     def code(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x @ self.A.T + 0.6, x @ self.C.T - 0.5
@@ -41,7 +42,7 @@ class World:
     def decode(self, z: Tensor) -> Tensor:
         return z @ self.W.T + self.b
 
-    def ask(self, answer: Callable, x: Tensor):
+    def ask(self, answer: Callable, x: Tensor) -> Any:
         self.leaves.clear()
         return answer(x.clone(), self.encode, self.decode, torch.tensor(self.width))
 
@@ -66,11 +67,12 @@ def kl(mu: Tensor, s: Tensor) -> Tensor:
     return 0.5 * (s.exp() + mu**2 - 1 - s)
 
 
-def log_normal(x: Tensor, mean: Tensor, std) -> Tensor:
+def log_normal(x: Tensor, mean: Tensor, std: float | Tensor) -> Tensor:
     return -0.5 * (((x - mean) / std) ** 2 + LOG_2PI) - torch.as_tensor(std).log()
 
 
-NOISES = {  # what is added to mu, of log_var and noise; None puts it in the place of mu
+# what is added to mu, of log_var and noise; None puts it in the place of mu
+NOISES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "right": lambda s, eps: (s / 2).exp() * eps,
     "none": lambda s, eps: 0 * eps,
     "variance": lambda s, eps: s.exp() * eps,
@@ -80,7 +82,12 @@ NOISES = {  # what is added to mu, of log_var and noise; None puts it in the pla
 }
 
 
-def estimate(noise: str = "right", fit: Callable | None = None, price: Callable | None = None, total=None) -> Callable:
+def estimate(
+    noise: str = "right",
+    fit: Callable | None = None,
+    price: Callable | None = None,
+    total: Callable | None = None,
+) -> Callable:
     """An ELBO with one part changed: the noise, log p(x|z) of (x, centre, width), the KL, or what is made of both."""
 
     def elbo(x, encode, decode, width):
@@ -95,7 +102,7 @@ def estimate(noise: str = "right", fit: Callable | None = None, price: Callable 
 
 
 ROOT = "exp(log_var) is the variance: the noise is multiplied by its root, exp(log_var / 2)"
-WRONG = (
+WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
     (estimate(total=lambda a, b: b - a), "that is the loss, minus the ELBO: the sign is turned"),
     (estimate(total=lambda a, b: a + b), "the sign of the KL: it is subtracted"),
     (estimate(total=lambda a, b: a), "the KL term is missing"),
@@ -226,7 +233,7 @@ def _wrong_form(answer: Callable, world: World) -> str | None:
         return SHAPES[name] if name else f"it should have shape (B,), and for B = 7 had {tuple(tensor.shape)}"
     if not tensor.isfinite().all():
         return "it is not finite: log_var is a logarithm already, and may be negative"
-    again = as_tensor(world.ask(answer, x))
+    again: Any = as_tensor(world.ask(answer, x))
     if torch.equal(tensor, again) and not torch.equal(tensor[:3], tensor[3:6]):
         return "the same noise in every call: draw it with torch.randn_like, and set no seed"
     if torch.equal(tensor[:3], tensor[3:6]) and not torch.equal(tensor, again):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,7 @@ def kl_to_prior(mu: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (log_var.exp() + mu**2 - 1 - log_var)
 
 
-CODES = {  # z of mu, log_var and noise
+CODES: dict[str, Callable[..., Tensor]] = {  # z of mu, log_var and noise
     "right": lambda mu, s, eps: mu + (s / 2).exp() * eps,
     "exp": lambda mu, s, eps: mu + s.exp() * eps,
     "log_var": lambda mu, s, eps: mu + s * eps,
@@ -47,7 +48,7 @@ def errors(x: Tensor, p: Tensor) -> Tensor:
 
 
 RIGHT = total()
-WRONG = (
+WRONG: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("none", RIGHT, "the noise is missing: z = mu + exp(log_var / 2) * eps, with a new eps in every call"),
     ("exp", RIGHT, "exp(log_var) is the variance: the noise is multiplied by its root, exp(log_var / 2)"),
     ("log_var", RIGHT, "log_var is multiplied by the noise as it is: the standard deviation is exp(log_var / 2)"),
@@ -177,7 +178,7 @@ def build_vae(answer: nn.Module) -> None:
         report(hint, moral, raised)
 
 
-def _wrong_form(net: nn.Module, x: Tensor) -> str | None:
+def _wrong_form(net: Any, x: Tensor) -> str | None:
     """What is wrong with what the methods return, empty if nothing is, None if nothing is written."""
     code = net.encode(x)
     if unanswered(code):
@@ -220,7 +221,7 @@ def _cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1)
 
 
-def _reference(net: nn.Module, x: Tensor, code: str, loss: Callable) -> Tensor:
+def _reference(net: Any, x: Tensor, code: str, loss: Callable) -> Tensor:
     mu, log_var = net.encode(x)
     logits = net.decode(CODES[code](mu, log_var, torch.randn_like(mu)))
     return loss(_cross_entropy(logits, x), kl_to_prior(mu, log_var), mu, log_var, x, logits)
@@ -232,7 +233,8 @@ def _repeated(value: Callable, n: int) -> Tensor:
     with torch.no_grad():
         for seed in range(n):
             torch.manual_seed(seed)
-            values.append(as_tensor(value()).double())
+            number: Any = as_tensor(value())
+            values.append(number.double())
     return torch.stack(values)
 
 
@@ -251,7 +253,7 @@ def _distance(a: Tensor, b: Tensor) -> float:
     return float((a.mean() - b.mean()).abs() / (a.std() + 1e-3 * b.abs().mean()))
 
 
-def _wrong_noise(net: nn.Module, x: Tensor) -> str | None:
+def _wrong_noise(net: Any, x: Tensor) -> str | None:
     """Whether every call draws new noise."""
     with torch.no_grad():
         first, second = float(net.loss(x)), float(net.loss(x))
@@ -266,7 +268,7 @@ def _wrong_noise(net: nn.Module, x: Tensor) -> str | None:
     return "the noise is missing, or the same in every call: draw eps in loss, and set no seed there"
 
 
-def _alternatives(net: nn.Module, x: Tensor) -> Tensor:
+def _alternatives(net: Any, x: Tensor) -> Tensor:
     """The right loss and each usual wrong one, with one draw of the noise."""
     mu, log_var = net.encode(x)
     eps, kl = torch.randn_like(mu), kl_to_prior(mu, log_var)
@@ -276,7 +278,7 @@ def _alternatives(net: nn.Module, x: Tensor) -> Tensor:
     return torch.stack([value.double() for value in values])
 
 
-def _wrong_value(answer: nn.Module, x: Tensor) -> str | None:
+def _wrong_value(answer: Any, x: Tensor) -> str | None:
     """Compare the loss with the right one and with each usual mistake, at several weights.
 
     First draw by draw; where the answer draws its noise in another way, on average.
@@ -301,7 +303,7 @@ def _wrong_value(answer: nn.Module, x: Tensor) -> str | None:
     )
 
 
-def _shared_noise(net: nn.Module, x: Tensor) -> str | None:
+def _shared_noise(net: Any, x: Tensor) -> str | None:
     """Whether all images of a batch get the same noise: the mean over equal images then varies as much as one."""
     equal = x[:1].repeat(16, 1, 1, 1)
     given = _repeated(lambda: net.loss(equal), MANY)
@@ -317,7 +319,7 @@ def _gradient(loss: Tensor, parameters: list) -> Tensor:
     return torch.cat([part.flatten() for part in parts])
 
 
-def _partly_detached(net: nn.Module, x: Tensor, cut: tuple) -> Tensor:
+def _partly_detached(net: Any, x: Tensor, cut: tuple) -> Tensor:
     """The right loss without the gradient of some parts: z, mu in z, log_var in z, KL, reconstruction."""
     mu, log_var = net.encode(x)
     z_of, mu_of, log_var_of, kl_of, pixels_of = ((lambda t: t.detach()) if c else (lambda t: t) for c in cut)
@@ -325,7 +327,7 @@ def _partly_detached(net: nn.Module, x: Tensor, cut: tuple) -> Tensor:
     return pixels_of(_cross_entropy(net.decode(z), x).sum(1).mean()) + kl_of(kl_to_prior(mu, log_var).sum(1).mean())
 
 
-def _wrong_gradient(net: nn.Module, x: Tensor) -> str | None:
+def _wrong_gradient(net: Any, x: Tensor) -> str | None:
     """Compare the loss's gradient with the right one, and with those of losses that are partly detached."""
     parameters = [p for p in net.parameters() if p.requires_grad]
     if not parameters:

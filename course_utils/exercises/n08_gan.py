@@ -152,8 +152,8 @@ def suspicious(answer: Callable) -> None:
             below(nearest, lambda samples, train, held_out: nearest(samples, train, held_out).quantile(0.01)),
             "1 % of anything is below its own 1 % quantile: the limit comes from held-out pictures",
         ),
-        (below(nearest, lambda *sets: limit(*sets, 0.99)), "the 1 % quantile is 0.01, not 0.99"),
-        (below(nearest, lambda *sets: limit(*sets, 0.5)), "below the median is half of all real pictures: 0.01"),
+        (below(nearest, lambda *sets: limit(*sets, q=0.99)), "the 1 % quantile is 0.01, not 0.99"),
+        (below(nearest, lambda *sets: limit(*sets, q=0.5)), "below the median is half of all real pictures: 0.01"),
         (
             lambda *sets: (nearest(*sets) > limit(*sets)).double().mean(),
             "a copy is *nearer* than the limit: d < limit, not >",

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ Step = Callable[[nn.Module, nn.Module, torch.optim.Optimizer, torch.optim.Optimi
 RATE, BATCH, STEPS = 0.3, 12, 2  # what the first step leaves behind is only seen in the second
 
 # Every option has its right value first: a mistake changes one or two of them.
-OPTIONS = {
+OPTIONS: dict[str, tuple[Any, ...]] = {
     "order": ("DG", "GD", "G, then D with new fakes", "both at once"),
     "half": (False, True),  # D's loss is the mean of its two halves, as in many tutorials
     "detach": (True, False),
@@ -27,7 +28,7 @@ OPTIONS = {
     "reduce": (torch.mean, torch.sum),
     "one_loss": (False, True),
 }
-COSTS = {
+COSTS: dict[str, Callable[[Tensor], Tensor]] = {
     "non-saturating": lambda fake: F.softplus(-fake),
     "minimax": lambda fake: -F.softplus(fake),
     "own loss": F.softplus,
@@ -35,7 +36,7 @@ COSTS = {
     "critic": lambda fake: -fake,
 }
 LATE = "D's loss runs back into G and leaves gradients there, and opt_G.step() uses them: detach the fakes in D's loss"
-WRONG = (
+WRONG: tuple[tuple[dict[str, Any], str], ...] = (
     (
         {"cost": "none"},
         "G does not move: it needs a loss of D(G(z)), without detach, then backward() and opt_G.step()",
@@ -178,7 +179,7 @@ def _players() -> tuple[nn.Module, nn.Module]:
     return players
 
 
-def _weights(step: Step, players: tuple[nn.Module, nn.Module], steps: int) -> tuple[tuple[Tensor, Tensor], object]:
+def _weights(step: Step, players: tuple[nn.Module, nn.Module], steps: int) -> tuple[tuple[Tensor, ...], object]:
     """The weights of G and D after some steps from the same start, flat, and what the last step returned."""
     G, D = copy.deepcopy(players)  # noqa: N806
     opt_G, opt_D = (torch.optim.SGD(net.parameters(), RATE) for net in (G, D))  # noqa: N806
@@ -189,7 +190,7 @@ def _weights(step: Step, players: tuple[nn.Module, nn.Module], steps: int) -> tu
     return tuple(_flat(net) for net in (G, D)), value
 
 
-def _reference(options: dict, steps: int) -> tuple[Tensor, Tensor]:
+def _reference(options: dict, steps: int) -> tuple[Tensor, ...]:
     """The same weights by the step with these options, computed once."""
     key = (*sorted(options.items(), key=lambda item: item[0]), steps)
     if key not in _KNOWN:
@@ -197,18 +198,18 @@ def _reference(options: dict, steps: int) -> tuple[Tensor, Tensor]:
     return _KNOWN[key]
 
 
-_KNOWN: dict[tuple, tuple[Tensor, Tensor]] = {}
+_KNOWN: dict[tuple, tuple[Tensor, ...]] = {}
 
 
 def _flat(net: nn.Module) -> Tensor:
     return torch.cat([p.detach().flatten() for p in net.parameters()])
 
 
-def _moved(weights: tuple[Tensor, Tensor], players) -> bool:
+def _moved(weights: tuple[Tensor, ...], players) -> bool:
     return any(not torch.equal(w, _flat(net)) for w, net in zip(weights, players, strict=True))
 
 
-def _equal(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor], players) -> bool:
+def _equal(a: tuple[Tensor, ...], b: tuple[Tensor, ...], players) -> bool:
     """Whether both players are at the same weights, compared with how far they have come."""
     for p, q, net in zip(a, b, players, strict=True):
         if not float((p - q).norm()) <= 1e-3 * float((q - _flat(net)).norm()) + 1e-6:
@@ -229,7 +230,7 @@ def _step(options: dict) -> Step:
     def loss_of_D(real: Tensor, fake: Tensor) -> Tensor:  # noqa: N802
         sign = -1 if o["labels"] == "swapped" else 1
         parts = {"real": o["reduce"](F.softplus(-sign * real)), "fake": o["reduce"](F.softplus(sign * fake))}
-        both = sum(value for name, value in parts.items() if o["parts"] in ("both", name))
+        both: Any = sum(value for name, value in parts.items() if o["parts"] in ("both", name))
         both = -both if o["labels"] == "minus" else both
         return both / 2 if o["half"] else both
 
@@ -237,7 +238,11 @@ def _step(options: dict) -> Step:
         fake = G(z)
         if o["one_loss"]:
             loss = loss_of_D(D(x), D(fake)) + o["reduce"](COSTS[o["cost"]](D(fake)))
-            opt_D.zero_grad(), opt_G.zero_grad(), loss.backward(), opt_D.step(), opt_G.step()
+            opt_D.zero_grad()
+            opt_G.zero_grad()
+            loss.backward()
+            opt_D.step()
+            opt_G.step()
             return
 
         def turn_of_D(points: Tensor) -> None:  # noqa: N802
@@ -269,13 +274,15 @@ def _step(options: dict) -> Step:
                 opt_D.step()
 
         if o["order"] == "DG":
-            turn_of_D(fake), turn_of_G(G(z))
+            turn_of_D(fake)
+            turn_of_G(G(z))
         elif o["order"] == "GD":
             old = fake.detach()
             turn_of_G(fake)
             turn_of_D(old if o["detach"] else G(z))
         elif o["order"] == "G, then D with new fakes":
-            turn_of_G(fake), turn_of_D(G(z))
+            turn_of_G(fake)
+            turn_of_D(G(z))
         else:
             _both_at_once(o, G, D, opt_G, opt_D, x, fake, loss_of_D)
 
@@ -298,7 +305,7 @@ def _both_at_once(o: dict, G, D, opt_G, opt_D, x: Tensor, fake: Tensor, loss_of_
                 p -= RATE * g
 
 
-def _where(first: tuple[Tensor, Tensor], players) -> str:
+def _where(first: tuple[Tensor, ...], players) -> str:
     """What can be said where no usual mistake fits: which of the players is right after one step."""
     rights = [_reference(base, 1) for base in _right_ones()]
     right = [any(_equal((w,), (r[i],), players[i : i + 1]) for r in rights) for i, w in enumerate(first)]

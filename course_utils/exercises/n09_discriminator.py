@@ -31,7 +31,7 @@ class Samplers:
     """The two functions that an answer gets, and how many samples it has taken from each."""
 
     def __init__(self):
-        self.taken = {"p": 0, "q": 0}
+        self.taken: dict[str, int] = {"p": 0, "q": 0}
 
     def p(self, n: int) -> Tensor:
         self.taken["p"] += n
@@ -57,7 +57,8 @@ def build_discriminator(answer: Callable) -> None:
             value = D(PLACES[:, None].clone())
         if unanswered(value):
             return "D(x) returned nothing"
-        return _wrong_form(value) or _wrong_value(as_tensor(value).double(), samplers.taken)
+        # what has the right form is a tensor
+        return _wrong_form(value) or _wrong_value(as_tensor(value).double(), samplers.taken)  # pyright: ignore[reportOptionalMemberAccess]
 
     raised = [
         ("shapes cannot be multiplied", "x has shape (B, 1), as the samples have"),

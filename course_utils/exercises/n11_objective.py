@@ -10,7 +10,7 @@ from course_utils.exercises.judge import as_tensor, report, same, short, unanswe
 
 HINGE_D = lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean()  # noqa: E731
 HINGE_G = lambda r, f: -f.mean()  # noqa: E731
-WRONG_D = (
+WRONG_D: tuple[tuple[Callable[..., Tensor], str], ...] = (
     (
         lambda r, f: F.relu(1 + r).mean() + F.relu(1 - f).mean(),
         "D's loss: real and fake are exchanged; real outputs belong above 1, fake ones below -1",
@@ -52,7 +52,7 @@ WRONG_D = (
     ),
     (lambda r, f: F.relu(1 - r).square().mean() + F.relu(1 + f).square().mean(), "D's loss: no square"),
 )
-WRONG_G = (
+WRONG_G: tuple[tuple[Callable[..., Tensor], str], ...] = (
     (
         lambda r, f: F.relu(1 - f).mean(),
         "G's loss: no hinge there; it would stop pushing as soon as an output is above 1",
@@ -111,7 +111,7 @@ def build_objective(answer: Callable) -> None:
         report(hint, moral, raised)
 
 
-def _outputs(case) -> tuple[Tensor, Tensor]:
+def _outputs(case) -> tuple[Tensor, ...]:
     return tuple(torch.tensor(values, requires_grad=True) for values in case)
 
 

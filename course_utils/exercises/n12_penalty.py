@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ CUT = "no gradient reaches the critic's weights: .item(), .data, detach() and no
 
 LENGTHS = (2.0, 0.5)  # of the gradient of a linear critic
 # What is paid by a linear critic with the gradient g (B, ...), each usual mistake.
-WRONG = (
+WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
     (lambda g: (g.norm() - 1).square(), "one norm of the whole batch: each sample has its own gradient, and its norm"),
     (
         lambda g: (g.norm(dim=1) - 1).square().mean(),
@@ -117,7 +118,7 @@ def _wrong_form(value) -> str | None:
 def _wrong_value(answer: Callable) -> str | None:
     """Linear critics have one slope everywhere, so what they pay does not depend on the points."""
     cases = [_linear(shape, length) for shape in (VECTOR, PICTURE) for length in LENGTHS]
-    given = [as_tensor(answer(*case[1:])) for case in cases]
+    given: list[Any] = [as_tensor(answer(*case[1:])) for case in cases]
     if any(value is None or value.ndim for value in given):
         return "the penalty should be one number, also for pictures (B, C, H, W)"
 
@@ -153,7 +154,8 @@ def _shares(answer: Callable, shape: tuple) -> Tensor:
     real = torch.full(shape, size**-0.5)
     fake = real.clone()
     real[1], fake[1] = NEAR, FAR
-    paid = torch.stack([as_tensor(answer(_paraboloid, real.clone(), fake.clone())).double() for _ in range(CALLS)])
+    # each has been seen to be a number, see _wrong_form
+    paid = torch.stack([as_tensor(answer(_paraboloid, real.clone(), fake.clone())).double() for _ in range(CALLS)])  # pyright: ignore[reportOptionalMemberAccess]
     slope = 1 + (shape[0] * paid).clamp(min=0).sqrt()
     return (FAR - slope / size**0.5) / (FAR - NEAR)
 
@@ -177,7 +179,7 @@ def _wrong_points(answer: Callable) -> str | None:
         if uneven > 0.18:  # a uniform t is that far off once in a hundred thousand times
             return "t is not evenly spread between 0 and 1: torch.rand"
     pairs = torch.full((200, 3), NEAR), torch.full((200, 3), FAR)
-    paid = torch.stack([as_tensor(answer(_paraboloid, *pairs)).double() for _ in range(20)])
+    paid = torch.stack([as_tensor(answer(_paraboloid, *pairs)).double() for _ in range(20)])  # pyright: ignore[reportOptionalMemberAccess]
     if paid.std() > 0.3 * paid.mean():
         return f"all samples of a batch share one t: {each}"
     return None

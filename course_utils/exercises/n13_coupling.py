@@ -1,5 +1,7 @@
 """Checker of the coupling that 13_what_came_next asks for: what it does to points, and whether it can be undone."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -135,7 +137,7 @@ def _wrong_log_det(net: nn.Module, x: Tensor) -> str | None:
     return f"log |det| should be {short(float(right[0]))} for a point for which it was {short(float(given[0]))}"
 
 
-def _wrong_way_back(net: nn.Module, x: Tensor) -> str | None:
+def _wrong_way_back(net: Any, x: Tensor) -> str | None:
     h, z = x.shape[1] // 2, net(x.clone())[0].detach()
     back = net.inverse(z.clone())
     if not isinstance(back, Tensor):

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from course_utils.exercises.judge import report, short, unanswered
 
@@ -21,7 +22,7 @@ CASES = ((PLAIN, OLD, SHORT), (ODD, OLD, LONG), (PLAIN, None, LONG), (ODD, None,
 NEIGHBOUR = "notes.txt"  # another file of the folder
 BREAKS = 8  # moments to break off at, at most: an answer may write byte by byte
 HARMLESS = (str, bytes, int, list, dict, tuple, set)  # their methods, and these functions, leave the disk alone
-QUICK = {isinstance, len, hasattr, getattr, min, max, sys.intern, sys.audit, sys.getprofile, os.fspath}
+QUICK: set[Any] = {isinstance, len, hasattr, getattr, min, max, sys.intern, sys.audit, sys.getprofile, os.fspath}
 
 RENAME = "write all of it under another name, path.with_name(path.name + '.part'), and rename that"
 STRAIGHT = f"it writes straight into path: a kill in that moment leaves half a file. Better {RENAME}"

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ EQUAL = "a process with one picture counts as much as one with many: multiply by
 OWN = "pictures is the number of this process: divide by that of all, all_reduce(torch.tensor(pictures))"
 
 # What process r gets from the gradients g and pictures n of all, each usual mistake.
-Rule = Callable[[Sequence[Tensor], Sequence[int], int], Tensor]
+Rule = Callable[[Sequence[Tensor], Sequence[int], int], Tensor | float]
 WRONG_MEANS: tuple[tuple[Rule, str], ...] = (
     (lambda g, n, r: sum(g) / len(g), f"that is the plain mean of the means: {EQUAL}"),
     (lambda g, n, r: sum(g), f"that is the sum of the means, divided by nothing, and {EQUAL}"),
@@ -55,7 +56,7 @@ WRONG_MEANS: tuple[tuple[Rule, str], ...] = (
 )
 
 
-def _total(g: Sequence[Tensor], n: Sequence[int]) -> Tensor:
+def _total(g: Sequence[Tensor], n: Sequence[int]) -> Tensor | int:
     return sum(a * b for a, b in zip(g, n, strict=True))
 
 
@@ -71,7 +72,7 @@ class _Meeting:
         self.gone = [False] * world
         self.changed = threading.Condition()
 
-    def all_reduce(self, rank: int, t) -> Tensor:
+    def all_reduce(self, rank: int, t) -> Tensor | int:
         tensor = as_tensor(t)
         if tensor is None:
             raise TypeError(f"all_reduce takes a tensor, and got {short(t)}")
@@ -104,6 +105,8 @@ class _Meeting:
 def _in_processes(answer: Callable, gradients: list[Tensor], shares: Sequence[int]) -> list | str:
     """What each process returns; or a hint, if they do not come together."""
     world = len(shares)
+    values: list[Any]
+    errors: list[Any]
     meeting, values, errors = _Meeting(world), [None] * world, [None] * world
 
     def process(rank: int) -> None:
@@ -178,7 +181,7 @@ def averaged(answer: Callable) -> None:
     report(hint, "Every picture counts the same, wherever its gradient is computed.", raised)
 
 
-def _mean(g: Sequence[Tensor], n: Sequence[int], r: int = 0) -> Tensor:
+def _mean(g: Sequence[Tensor], n: Sequence[int], r: int = 0) -> Tensor | float:
     return _total(g, n) / sum(n)
 
 
@@ -249,7 +252,8 @@ def _no_rows(value, rank: int, case: tuple) -> str | None:
 
 def _numbers(row: list) -> list[list[int]]:
     """The rows of each process, in order: which comes first within a process does not matter."""
-    return [sorted(as_tensor(value).long().tolist()) for value in row]
+    numbers: list[Any] = [as_tensor(value) for value in row]
+    return [sorted(number.long().tolist()) for number in numbers]
 
 
 def _mistake(order: list[int], shares: dict[tuple, list[list[int]]]) -> str | None:

@@ -1,11 +1,14 @@
 """What the checkers of whole networks share: whether one is there, and copies of it with other weights."""
 
 import copy
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from course_utils.exercises.judge import short, unanswered
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def initialised(module: nn.Module) -> bool:
@@ -13,7 +16,7 @@ def initialised(module: nn.Module) -> bool:
     return "_parameters" in vars(module)
 
 
-def no_network(answer, name: str) -> str | None:
+def no_network(answer: Any, name: str) -> str | None:
     """What to say of an answer that is no network made with the class ``name``; empty if it is one, None if nothing."""
     if unanswered(answer) or (isinstance(answer, nn.Module) and not initialised(answer)):
         return None
@@ -22,7 +25,7 @@ def no_network(answer, name: str) -> str | None:
     return "" if isinstance(answer, nn.Module) else f"an nn.Module is asked for, and it was {short(answer)}"
 
 
-def scrambled(net: nn.Module, seed: int) -> nn.Module:
+def scrambled(net: Net, seed: int) -> Net:
     """A copy with large random weights: fresh ones hardly depend on their inputs, and trained ones may hide a leak."""
     net, g = copy.deepcopy(net), torch.Generator().manual_seed(seed)
     for p in net.parameters():

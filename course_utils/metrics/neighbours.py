@@ -48,7 +48,7 @@ def nearest(x: Tensor, among: Tensor) -> Nearest:
 def told_apart(a: Tensor, b: Tensor) -> float:
     """How often the nearest other picture is one of its own kind: 1/2 where nobody can tell two sets apart, 1 at worst.
 
-        accuracy of the class of the nearest other one, among n pictures of each kind, n = min(A, B)
+        accuracy of the class of the nearest other one,  among n pictures of each kind,  n = min(A, B)
 
     Below 1/2 one set copies the other: the nearest of a picture and its copy is the other one. A rule that knows no
     more than distances: that it sees no difference does not mean that there is none.
@@ -81,7 +81,7 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
     """How many generated pictures lie among real ones, and how many real ones among generated ones; 1 is best.
 
         y lies among X if |y - x| <= r_k(x) for some x in X,    r_k(x): distance from x to its k-th nearest other in X
-        precision = share of fake ones that lie among the real, recall = share of real ones that lie among the fake
+        precision = share of fake ones that lie among the real,  recall = share of real ones that lie among the fake
 
     Neither reaches 1 for a perfect generator: compare with new real pictures in place of generated ones, as many. A
     single real outlier, with its large ball, can hold many bad samples; a single generated one raises the recall.

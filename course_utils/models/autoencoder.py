@@ -8,11 +8,13 @@ doi 10.1145/1390156.1390294, who erased pixels; with Gaussian noise Vincent et a
 ``sample``: nothing says which codes to decode. Read first: ``AutoEncoder.loss``.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from course_utils import _check
-from course_utils.distributions import draw, gaussian
+from course_utils.distributions import PixelFamily, draw, gaussian
 from course_utils.models.base import need_type, need_values
 from course_utils.models.coders import make_decoder, make_encoder, need_codes, need_sizes
 
@@ -30,7 +32,19 @@ class AutoEncoder(nn.Module):
         ValueError: a size is not positive, or there are convolutions and no image.
     """
 
-    def __init__(self, shape, latent: int = 2, hidden: tuple[int, ...] = (256, 256), channels: tuple[int, ...] = ()):
+    shape: tuple[int, ...]
+    latent: int
+    pixels: PixelFamily
+    encoder: nn.Sequential
+    decoder: nn.Sequential
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        latent: int = 2,
+        hidden: Sequence[int] = (256, 256),
+        channels: Sequence[int] = (),
+    ):
         super().__init__()
         self.shape, hidden, channels = need_sizes(shape, hidden, channels)
         self.latent = _check.whole("latent", latent)
@@ -86,14 +100,14 @@ class DenoisingAutoEncoder(AutoEncoder):
 
     def __init__(
         self,
-        shape,
+        shape: Sequence[int],
         latent: int = 2,
-        hidden: tuple[int, ...] = (256, 256),
-        channels: tuple[int, ...] = (),
+        hidden: Sequence[int] = (256, 256),
+        channels: Sequence[int] = (),
         std: float = 0.3,
     ):
         super().__init__(shape, latent, hidden, channels)
-        self.std = _check.positive("std", std)
+        self.std: float = _check.positive("std", std)
 
     def corrupt(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """x + std * eps, of the shape of x."""

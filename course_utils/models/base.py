@@ -11,8 +11,9 @@ does not look at pixel i or later ones. Sampling cannot be had at once: pixel i 
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +22,42 @@ from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily, bernoulli, draw, has_nan, may_look
 
 Position = tuple[int, int, int]  # channel, row, column
-# A channel, and one row and column or n of them, to the distribution (B,) or (B, n) of these pixels.
-Step = Callable[[int, int | Tensor, int | Tensor], PixelDistribution]
+Group = tuple[int, Tensor, Tensor]  # channel, rows and columns (n,) of pixels that do not see each other
+# A channel, and one row and column or n of them, as the model's schedule has it, to the distribution (B,) or (B, n) of
+# these pixels.
+Step = Callable[[int, Any, Any], PixelDistribution]
 # Values of pictures that samplers work on at a time, however many are wanted: so the networks' memory stays bounded.
 MOST_VALUES = {"cpu": 2**19, "accelerator": 2**22}
+
+if TYPE_CHECKING:
+    M = TypeVar("M", bound=nn.Module)
+
+    class ModuleList(nn.ModuleList, Generic[M]):
+        """torch's own; it only says here what it holds."""
+
+        def __init__(self, modules: Iterable[M] = ()) -> None: ...
+        def __iter__(self) -> Iterator[M]: ...
+        def __getitem__(self, idx: int) -> M: ...
+else:
+    ModuleList = nn.ModuleList
+
+
+class WithPixels(Protocol):
+    """What ``need_values`` must know of a model."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def pixels(self) -> PixelFamily: ...
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]: ...
+
+
+class WithParameters(Protocol):
+    """What ``need_type`` must know of a model."""
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]: ...
 
 
 class DensityModel(nn.Module):
@@ -61,7 +94,7 @@ class Derived(nn.Module):
         """Each such buffer by its name, in the type that it should have; ``derive`` takes it to its device."""
         raise NotImplementedError
 
-    def derive(self, before: dict[str, Tensor] | None = None) -> None:
+    def derive(self, before: Mapping[str, Tensor | None] | None = None) -> None:
         """Make the buffers, or keep the values that they had before. Called once at the end of the constructor."""
         if not self._load_state_dict_post_hooks:
             self.register_load_state_dict_post_hook(_derive)  # after the children: their device may have changed, too
@@ -73,19 +106,19 @@ class Derived(nn.Module):
             kept = values if old is None or old.is_meta or old.shape != values.shape else old
             self.register_buffer(name, kept.to(device, values.dtype), persistent=False)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Derived":
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         before = {name: self._buffers[name] for name in self._non_persistent_buffers_set}
         super()._apply(fn, recurse)
         self.derive(before)
         return self
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         for name in self._non_persistent_buffers_set:
             state_dict.pop(prefix + name, None)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def _derive(module: Derived, _) -> None:
+def _derive(module: Derived, _: object) -> None:
     module.derive()
 
 
@@ -102,7 +135,10 @@ class AutoregressiveModel(DensityModel):
         ValueError: ``shape`` is not three positive integers, or has several channels and the pixels are tokens.
     """
 
-    def __init__(self, shape: tuple[int, int, int], distribution: PixelFamily | None = None):
+    shape: tuple[int, int, int]
+    pixels: PixelFamily
+
+    def __init__(self, shape: Sequence[int], distribution: PixelFamily | None = None):
         super().__init__()
         self.shape = _check.sizes("shape", shape, length=3, want="(channels, height, width) in whole numbers above 0")
         self.pixels = need_family(distribution)
@@ -125,7 +161,7 @@ class AutoregressiveModel(DensityModel):
         channels, height, width = self.shape
         return [(c, h, w) for h in range(height) for w in range(width) for c in range(channels)]
 
-    def schedule(self) -> list:
+    def schedule(self) -> Sequence[Position | Group]:
         """Positions as ``incremental`` takes them: ``order()``, or groups of pixels that do not see each other.
 
         A group is (channel, rows, columns) with index tensors (n,); its pixels are drawn in one step.
@@ -220,7 +256,7 @@ class AutoregressiveModel(DensityModel):
         x, known, u = (part.view(len(x), *self.shape) for part in (x, known.contiguous(), u))  # tokens: one channel
         with evaluating(self), torch.autocast(x.device.type, enabled=False):
             for part in zip(*(whole.split(portion(x)) for whole in (x, known, u)), strict=True):
-                self._fill(*part, cached)
+                self._fill(*part, cached=cached)
         return x.view(shape)
 
     def _fill(self, x: Tensor, known: Tensor, u: Tensor, cached: bool) -> None:
@@ -328,7 +364,7 @@ def need_numbers_from(model: nn.Module, nan: Tensor) -> None:
     raise ValueError("the model must answer numbers to be sampled, got NaN from finite parameters: they are too large")
 
 
-def need_type(name: str, x: Tensor, model: nn.Module, wider: bool = False) -> Tensor:
+def need_type(name: str, x: Tensor, model: WithParameters, wider: bool = False) -> Tensor:
     """Return x if it has the type of the model's parameters, else raise ValueError; autocast takes any but float64.
 
     Args:
@@ -360,7 +396,7 @@ def need_family(distribution: PixelFamily | None) -> PixelFamily:
     return distribution
 
 
-def need_values(x: Tensor, model: nn.Module) -> None:
+def need_values(x: Tensor, model: WithPixels) -> None:
     """Refuse what is no batch of the model's pixel values, or not of its type.
 
     Raises:

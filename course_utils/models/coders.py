@@ -6,6 +6,8 @@ doubles them again: neighbours are repeated and then convolved, which leaves no 
 doi 10.23915/distill.00003).
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from course_utils import _check
@@ -13,7 +15,7 @@ from course_utils.models.base import dimensions, join_features, perceptron, spli
 
 
 def make_encoder(
-    shape: tuple[int, ...], features: int, outputs: int, hidden: tuple[int, ...], channels: tuple[int, ...] = ()
+    shape: Sequence[int], features: int, outputs: int, hidden: Sequence[int], channels: Sequence[int] = ()
 ) -> nn.Sequential:
     """Network from encoded pixels (B, *shape, features) to (B, outputs).
 
@@ -38,7 +40,7 @@ def make_encoder(
 
 
 def make_decoder(
-    latent: int, shape: tuple[int, ...], params: int, hidden: tuple[int, ...], channels: tuple[int, ...] = ()
+    latent: int, shape: Sequence[int], params: int, hidden: Sequence[int], channels: Sequence[int] = ()
 ) -> nn.Sequential:
     """Network from codes (B, latent) to parameters (B, *shape, params), the mirror image of ``make_encoder``.
 
@@ -65,7 +67,9 @@ def make_decoder(
     return nn.Sequential(*layers, SplitParams(shape[0]))
 
 
-def need_sizes(shape, hidden, channels) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+def need_sizes(
+    shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int]
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """The three as tuples of ints.
 
     Raises:
@@ -90,7 +94,7 @@ def need_codes(z: Tensor, latent: int) -> Tensor:
     return z
 
 
-def _sides(shape: tuple[int, ...], channels: tuple[int, ...]) -> list[tuple[int, int]]:
+def _sides(shape: tuple[int, ...], channels: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Height and width of the picture, then after each convolution."""
     sides = [shape[1:]]
     for _ in channels:
@@ -108,6 +112,8 @@ class JoinFeatures(nn.Module):
 
 class SplitParams(nn.Module):
     """A convolution's output (B, C * P, H, W) as parameters (B, C, H, W, P)."""
+
+    channels: int
 
     def __init__(self, channels: int):
         super().__init__()

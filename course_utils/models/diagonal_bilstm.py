@@ -20,13 +20,15 @@ blind to the last pixel of the row above (unless that is within the reach of the
 Read first: ``RowLSTM`` (one direction, no skew), then ``DiagonalLayer.forward``.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily
-from course_utils.models.base import AutoregressiveModel, Step, join_features, split_params
+from course_utils.models.base import AutoregressiveModel, ModuleList, Step, join_features, split_params
 from course_utils.models.masked import IncrementalConv, MaskedConv2d, PointwiseConv
 from course_utils.models.row_lstm import lstm_cell
 
@@ -47,14 +49,21 @@ class DiagonalBiLSTM(AutoregressiveModel):
         ValueError: ``shape`` is not of that form, or ``channels`` or ``layers`` too small.
     """
 
-    beyond = 1
+    beyond: int = 1
 
-    def __init__(self, shape, channels: int = 32, layers: int = 2, distribution: PixelFamily | None = None):
+    input: MaskedConv2d
+    layers: "ModuleList[DiagonalLayer]"
+    hidden: MaskedConv2d
+    output: MaskedConv2d
+
+    def __init__(
+        self, shape: Sequence[int], channels: int = 32, layers: int = 2, distribution: PixelFamily | None = None
+    ):
         super().__init__(shape, distribution)
         channels, layers = _check.whole("channels", channels), _check.whole("layers", layers)
         c = self.shape[0]
         self.input = MaskedConv2d("A", c * self.pixels.n_features, 2 * channels, 7, c)
-        self.layers = nn.ModuleList(DiagonalLayer(channels, c) for _ in range(layers))
+        self.layers = ModuleList(DiagonalLayer(channels, c) for _ in range(layers))
         self.hidden = MaskedConv2d("B", 2 * channels, channels, 1, c)
         self.output = MaskedConv2d("B", channels, c * self.pixels.n_params, 1, c)
 
@@ -73,7 +82,8 @@ class DiagonalBiLSTM(AutoregressiveModel):
         layers = DiagonalCache(self.layers, len(x), width + self.beyond)
         hidden, output = PointwiseConv(self.hidden), PointwiseConv(self.output)
         index = torch.arange(max(height, width + self.beyond), device=x.device).unsqueeze(1)  # (n, 1)
-        newest = None  # the pixel whose values were drawn last; the network has not seen them yet
+        # the pixel whose values were drawn last; the network has not seen them yet
+        newest: tuple[int, int] | None = None
 
         def step(c: int, h: int, w: int) -> PixelDistribution:
             nonlocal newest
@@ -99,6 +109,10 @@ class DiagonalLayer(nn.Module):
     to its own. State-to-state need not be masked for that: in the first direction it brings what the left and the upper
     neighbour have seen, both before the pixel; in the second, moved down, what was seen from the row above it.
     """
+
+    input_to_state: MaskedConv2d
+    state_to_state: nn.Conv1d
+    expand: MaskedConv2d
 
     def __init__(self, channels: int, image_channels: int):
         super().__init__()
@@ -164,7 +178,19 @@ class DiagonalCache:
     and is needed only by the next: ``end_row`` runs it, all layers side by side, since none waits for another.
     """
 
-    def __init__(self, layers: nn.ModuleList, batch: int, width: int):
+    weight: Tensor
+    bias: Tensor
+    row_weight: Tensor
+    row_bias: Tensor
+    row_left: Tensor
+    expand: list[PointwiseConv]
+    inputs: Tensor
+    second: Tensor
+    above: Tensor
+    states: Tensor
+    cells: Tensor
+
+    def __init__(self, layers: "ModuleList[DiagonalLayer]", batch: int, width: int):
         size = layers[0].expand.in_channels
         inputs = torch.stack([layer.input_to_state.live_weight()[:, :, 0, 0] for layer in layers])  # (L, 8h, 2h)
         bias = torch.stack([layer.input_to_state.bias for layer in layers]).unsqueeze(2)  # (L, 8h, 1)

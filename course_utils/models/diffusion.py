@@ -13,13 +13,14 @@ in place of x_0. It is a VAE with T latent pictures and an encoder without param
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils import _check
-from course_utils.distributions import categorical, draw, gaussian, may_look
+from course_utils.distributions import PixelFamily, categorical, draw, gaussian, may_look
 from course_utils.models.base import (
     DensityModel,
     Derived,
@@ -56,12 +57,22 @@ class Diffusion(Derived, DensityModel):
         ValueError: a size is not positive, there are convolutions and no image, or levels are below 2 or no picture's.
     """
 
+    field: nn.Module
+    shape: tuple[int, ...]
+    steps: int
+    levels: int | None
+    pixels: PixelFamily
+    alpha: Tensor
+    sigma: Tensor
+    weight: Tensor
+    excess: Tensor
+
     def __init__(
         self,
-        shape,
+        shape: Sequence[int],
         steps: int = 250,
-        hidden: tuple[int, ...] = (256, 256),
-        channels: tuple[int, ...] = (),
+        hidden: Sequence[int] = (256, 256),
+        channels: Sequence[int] = (),
         *,
         levels: int | None = None,
     ):
@@ -194,7 +205,7 @@ class Diffusion(Derived, DensityModel):
         """n draws, shape (n, *shape), from noise down to a picture.
 
             x_s = alpha_s x0_hat + sqrt(sigma_s^2 - r^2) eps_hat + r z,    z ~ N(0, I),
-            r = eta sigma_s / sigma_t sqrt(1 - alpha_t^2 / alpha_s^2)
+            r = eta (sigma_s / sigma_t) sqrt(1 - alpha_t^2 / alpha_s^2)
 
         from t to the next smaller s; where there are no levels, z is given the larger spread of p(x_s | x_t). With all
         steps and eta 1 it is the model whose bound ``log_prob`` is. The last step gives the mean without noise, as in

@@ -6,6 +6,7 @@ this one, trained on ``data.digits().train``. It sees only what helps to tell di
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -34,7 +35,11 @@ class DigitClassifier(nn.Module):
         ValueError: shape is not three positive whole numbers, classes is below 2, or dropout is not a share.
     """
 
-    def __init__(self, shape: tuple[int, int, int] = (1, 8, 8), classes: int = 10, dropout: float = 0.3):
+    shape: tuple[int, int, int]
+    look: nn.Sequential
+    decide: nn.Sequential
+
+    def __init__(self, shape: Sequence[int] = (1, 8, 8), classes: int = 10, dropout: float = 0.3):
         super().__init__()
         self.shape = _check.sizes("shape", shape, length=3, want="(channels, height, width) in whole numbers above 0")
         classes = _check.whole("classes", classes, least=2)

@@ -11,7 +11,9 @@ first: ``UNet.forward``.
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +26,7 @@ FREQUENCIES = 7  # waves of time with periods of 2, 1, 1/2, ... 1/32
 GROUP = 8  # maps that are normalised together
 
 
-def make_field(
-    shape: tuple[int, ...], hidden: tuple[int, ...] = (256, 256), channels: tuple[int, ...] = ()
-) -> nn.Module:
+def make_field(shape: Sequence[int], hidden: Sequence[int] = (256, 256), channels: Sequence[int] = ()) -> nn.Module:
     """A field for pictures or points of this shape: (x (B, *shape), t (B,)) to (B, *shape).
 
     Args:
@@ -54,6 +54,8 @@ def time_features(t: Tensor) -> Tensor:
 class DenseField(nn.Module):
     """Dense layers on the values and the waves of time side by side."""
 
+    net: nn.Sequential
+
     def __init__(self, shape: tuple[int, ...], hidden: tuple[int, ...]):
         super().__init__()
         size = dimensions(shape)
@@ -61,14 +63,27 @@ class DenseField(nn.Module):
         _zero(self.net[-1])
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        seen = torch.cat([x.flatten(1), time_features(t)], 1).to(self.net[0].weight.dtype)
+        dtype: Any = self.net[0].weight.dtype
+        seen = torch.cat([x.flatten(1), time_features(t)], 1).to(dtype)
         return self.net(seen).reshape(x.shape)
 
 
 class UNet(nn.Module):
     """Convolutions at several sizes, with shortcuts from the way down to the way up."""
 
-    def __init__(self, shape: tuple[int, int, int], hidden: tuple[int, ...], channels: tuple[int, ...]):
+    time: nn.Sequential
+    enter: nn.Conv2d
+    place: nn.Parameter
+    down: nn.ModuleList
+    shrink: nn.ModuleList
+    grow: nn.ModuleList
+    up: nn.ModuleList
+    before: "Block"
+    after: "Block"
+    dense: nn.Sequential | None
+    leave: nn.Sequential
+
+    def __init__(self, shape: tuple[int, ...], hidden: tuple[int, ...], channels: tuple[int, ...]):
         super().__init__()
         first, last = channels[0], channels[-1]
         times = 2 * max(channels)
@@ -110,6 +125,11 @@ class UNet(nn.Module):
 class Block(nn.Module):
     """Two convolutions and a shortcut around them; between them time scales and shifts each map."""
 
+    first: nn.Sequential
+    norm: "Norm"
+    time: nn.Linear
+    second: nn.Sequential
+
     def __init__(self, maps: int, times: int):
         super().__init__()
         self.first = nn.Sequential(Norm(maps), nn.SiLU(), nn.Conv2d(maps, maps, 3, padding=1))
@@ -133,6 +153,6 @@ class Norm(nn.GroupNorm):
         return super().forward(x.contiguous() if transformed(x) else x)
 
 
-def _zero(layer: nn.Module) -> None:
+def _zero(layer: Any) -> None:
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

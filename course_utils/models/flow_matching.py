@@ -10,14 +10,14 @@ estimated: Grathwohl et al., arXiv 1810.01367. Read first: ``matching_loss``, ``
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils import _check
-from course_utils.distributions import categorical, draw, gaussian, may_look
+from course_utils.distributions import PixelFamily, categorical, draw, gaussian, may_look
 from course_utils.models.base import (
     DensityModel,
     at_least_float32,
@@ -36,7 +36,7 @@ from course_utils.models.vae import log_normal
 # accelerator.
 MOST_NUMBERS = {"cpu": 2**18, "accelerator": 2**25}
 # Runge-Kutta methods whose every stage starts from the one before: how far along, and the weights of the slopes.
-METHODS = {
+METHODS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "euler": ((), (1.0,)),
     "heun": ((1.0,), (1 / 2, 1 / 2)),
     "rk4": ((1 / 2, 1 / 2, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6)),
@@ -59,11 +59,16 @@ class FlowMatching(DensityModel):
         ValueError: a size is not positive, there are convolutions and no image, or levels are below 2 or no picture's.
     """
 
+    field: nn.Module
+    shape: tuple[int, ...]
+    levels: int | None
+    pixels: PixelFamily
+
     def __init__(
         self,
-        shape,
-        hidden: tuple[int, ...] = (256, 256),
-        channels: tuple[int, ...] = (),
+        shape: Sequence[int],
+        hidden: Sequence[int] = (256, 256),
+        channels: Sequence[int] = (),
         *,
         levels: int | None = None,
     ):
@@ -118,7 +123,10 @@ class FlowMatching(DensityModel):
         """
 
         def along(direction: Tensor, part: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-            v, slope = torch.func.jvp(lambda x: self.velocity(x, times), (part,), (direction.expand_as(part),))
+            # pyright counts an auxiliary result that is not asked for
+            v, slope = torch.func.jvp(  # pyright: ignore[reportAssignmentType]
+                lambda x: self.velocity(x, times), (part,), (direction.expand_as(part),)
+            )
             return v, (slope * direction).flatten(1).sum(1)
 
         size = dimensions(self.shape)
@@ -126,7 +134,8 @@ class FlowMatching(DensityModel):
         portion = _portion(x_t, size**2)
         parts = []
         for part, times in zip(x_t.split(portion), t.split(portion), strict=True):
-            v, slopes = torch.func.vmap(along, (0, None, None), (None, 0))(axes, part, times)
+            both = torch.func.vmap(along, (0, None, None), (None, 0))  # pyright: ignore[reportArgumentType]  # None: one v
+            v, slopes = both(axes, part, times)
             parts.append((v, slopes.sum(0)))
         v, trace = zip(*parts, strict=True)
         return torch.cat(v), torch.cat(trace)
@@ -151,7 +160,9 @@ class FlowMatching(DensityModel):
         portion = _portion(x_t, dimensions(self.shape))
         parts = []
         for part, times, signs in zip(x_t.split(portion), t.split(portion), probes.split(portion, 1), strict=True):
-            v, back = torch.func.vjp(lambda x, times=times: self.velocity(x, times), part)
+            v, back = torch.func.vjp(  # pyright: ignore[reportAssignmentType]
+                lambda x, times=times: self.velocity(x, times), part
+            )
             traces = [(e * back(e.to(v.dtype))[0]).flatten(1).sum(1) for e in signs]
             parts.append((v, torch.stack(traces).mean(0)))
         v, trace = zip(*parts, strict=True)

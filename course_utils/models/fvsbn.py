@@ -6,6 +6,8 @@ Neal, "Connectionist learning of belief networks", 1992; the baseline called FVS
 ``conditionals``. All D regressions are one masked matrix product.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -29,7 +31,12 @@ class FVSBN(Derived, AutoregressiveModel):
         ValueError: ``shape`` or ``order`` is not of that form.
     """
 
-    def __init__(self, shape, distribution: PixelFamily | None = None, order: Tensor | None = None):
+    weight: nn.Parameter
+    bias: nn.Parameter
+    rank: Tensor
+    mask: Tensor
+
+    def __init__(self, shape: Sequence[int], distribution: PixelFamily | None = None, order: Tensor | None = None):
         super().__init__(shape, distribution)
         rank = ranks(self.shape, order)
         rows, columns = len(rank) * self.pixels.n_params, len(rank) * self.pixels.n_features
@@ -53,6 +60,7 @@ class FVSBN(Derived, AutoregressiveModel):
         """Keep the weighted sum of all pixels so far; each new pixel adds one column: O(D) a pixel, not O(D^2)."""
         weight = masked(self.weight, self.mask).view(-1, dimensions(self.shape), self.pixels.n_features)
         total = self.bias.repeat(len(x), 1)  # (B, D * P)
+        before: int | None
         flat, before = x.view(len(x), -1), None
 
         def step(c: int, h: int, w: int) -> PixelDistribution:

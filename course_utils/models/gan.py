@@ -6,6 +6,8 @@ they have convolutions on the side of the picture, without batch norm: a penalty
 judges each picture by itself.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -29,7 +31,18 @@ class Generator(nn.Module):
         ValueError: a size is not positive, or there are convolutions and no image.
     """
 
-    def __init__(self, shape, latent: int = 16, hidden: tuple[int, ...] = (256, 256), channels: tuple[int, ...] = ()):
+    shape: tuple[int, ...]
+    latent: int
+    net: nn.Sequential
+    squash: nn.Module
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        latent: int = 16,
+        hidden: Sequence[int] = (256, 256),
+        channels: Sequence[int] = (),
+    ):
         super().__init__()
         self.shape, self.latent = _check.sizes("shape", shape), _check.whole("latent", latent)
         hidden, channels = _check.sizes("hidden", hidden, least=0), _check.sizes("channels", channels, least=0)
@@ -80,11 +93,14 @@ class Discriminator(nn.Module):
         ValueError: a size is not positive, or there are convolutions and no image.
     """
 
+    shape: tuple[int, ...]
+    net: nn.Sequential
+
     def __init__(
         self,
-        shape,
-        hidden: tuple[int, ...] = (256, 256),
-        channels: tuple[int, ...] = (),
+        shape: Sequence[int],
+        hidden: Sequence[int] = (256, 256),
+        channels: Sequence[int] = (),
         *,
         spectral: bool = False,
     ):

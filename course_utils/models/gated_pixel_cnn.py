@@ -9,13 +9,16 @@ stack has seen. Each layer ends in a gated unit
 * a convolution and . a product element by element. Read first: ``GatedLayer.forward``.
 """
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily
-from course_utils.models.base import AutoregressiveModel, Step, join_features, split_params
+from course_utils.models.base import AutoregressiveModel, Group, ModuleList, Step, join_features, split_params
 from course_utils.models.masked import IncrementalConv, MaskedConv2d, PointwiseConv, wavefront
 
 
@@ -33,9 +36,13 @@ class GatedPixelCNN(AutoregressiveModel):
         ValueError: ``shape`` is not of that form, ``channels`` or ``layers`` too small, ``dropout`` not in [0, 1).
     """
 
+    layers: "ModuleList[GatedLayer]"
+    hidden: MaskedConv2d
+    output: MaskedConv2d
+
     def __init__(
         self,
-        shape,
+        shape: Sequence[int],
         channels: int = 32,
         layers: int = 5,
         distribution: PixelFamily | None = None,
@@ -45,7 +52,7 @@ class GatedPixelCNN(AutoregressiveModel):
         channels, layers = _check.whole("channels", channels), _check.whole("layers", layers)
         dropout = _check.share("dropout", dropout)
         c = self.shape[0]
-        self.layers = nn.ModuleList([GatedLayer("A", c * self.pixels.n_features, channels, 7, c, dropout)])
+        self.layers = ModuleList([GatedLayer("A", c * self.pixels.n_features, channels, 7, c, dropout)])
         self.layers.extend(GatedLayer("B", channels, channels, 3, c, dropout) for _ in range(layers - 1))
         self.hidden = MaskedConv2d("B", channels, channels, 1, c)
         self.output = MaskedConv2d("B", channels, c * self.pixels.n_params, 1, c)
@@ -63,7 +70,7 @@ class GatedPixelCNN(AutoregressiveModel):
         """How many columns to the right the vertical stack looks."""
         return sum(layer.kernel_size // 2 for layer in self.layers)
 
-    def schedule(self) -> list:
+    def schedule(self) -> list[Group]:
         """Groups of pixels that do not see each other."""
         return wavefront(self.shape, self.reach, self.output.weight.device)
 
@@ -78,7 +85,8 @@ class GatedPixelCNN(AutoregressiveModel):
         left = [IncrementalConv.of(layer.h_conv, len(x), height, width) for layer in self.layers]
         expand = [PointwiseConv(layer.h_out) for layer in self.layers]
         hidden, output = PointwiseConv(self.hidden), PointwiseConv(self.output)
-        newest = None  # the pixels whose values were drawn last; the network has not seen them yet
+        # the pixels whose values were drawn last; the network has not seen them yet
+        newest: tuple[Tensor, Tensor] | None = None
 
         def step(c: int, h: Tensor, w: Tensor) -> PixelDistribution:
             nonlocal newest
@@ -112,6 +120,14 @@ class GatedLayer(nn.Module):
         image_channels: number of image channels C.
         dropout: share of gated features dropped while training.
     """
+
+    kernel_size: int
+    residual: bool
+    v_conv: nn.Conv2d
+    v_to_h: nn.Conv2d
+    h_conv: MaskedConv2d
+    h_out: MaskedConv2d
+    dropout: nn.Dropout2d
 
     def __init__(
         self, mask: str, in_channels: int, channels: int, kernel_size: int, image_channels: int, dropout: float
@@ -155,7 +171,16 @@ class VerticalStack:
         given: for each layer what it gives to the group that is due, (2p, n * B).
     """
 
-    def __init__(self, layers: nn.ModuleList, batch: int, height: int, width: int):
+    groups: list[tuple[Tensor, Tensor]]
+    due: Iterator[int]
+    time: int
+    ahead: list[int]
+    convs: list[IncrementalConv]
+    places: list[tuple[Tensor, Tensor]]
+    computed: list[dict[int, Tensor]]
+    given: list[Tensor]
+
+    def __init__(self, layers: "ModuleList[GatedLayer]", batch: int, height: int, width: int):
         weight = layers[0].v_conv.weight
         reach = sum(layer.kernel_size // 2 for layer in layers)
         self.groups = [(h, w) for _, h, w in wavefront((1, height, width), reach, weight.device, every=True)]
@@ -168,12 +193,14 @@ class VerticalStack:
             taps = torch.ones(layer.v_conv.kernel_size, dtype=torch.bool, device=weight.device)
             # what goes on in this stack, and what goes to the other: a product after a product is one product
             both = torch.cat([layer.v_conv.weight, torch.einsum("oi,i...->o...", link, layer.v_conv.weight)])
-            bias = torch.cat([layer.v_conv.bias, torch.addmv(layer.v_to_h.bias, link, layer.v_conv.bias)])
+            v_bias: Any = layer.v_conv.bias
+            h_bias: Any = layer.v_to_h.bias
+            bias = torch.cat([v_bias, torch.addmv(h_bias, link, v_bias)])
             sizes = batch, height + 1, width  # one row more: the input is written a row lower than it stands
             self.convs.append(IncrementalConv(both, bias, taps, layer.kernel_size // 2, *sizes))
         self.places = [self.convs[-1].places(h, w) for h, w in self.groups]  # the same in all layers but the first
         self.computed = [{} for _ in layers]  # by group, until it is due
-        self.given: list[Tensor] = []
+        self.given = []
 
     def write(self, h: Tensor, w: Tensor, values: Tensor) -> None:
         """Remember the encoded pixels (in, n * B) at rows h (n,) and columns w (n,)."""

@@ -9,13 +9,15 @@ and
 looks at all places up to its own: everything before the value that is predicted. Read first: ``conditionals``.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily
-from course_utils.models.base import AutoregressiveModel, Step, dimensions
+from course_utils.models.base import AutoregressiveModel, ModuleList, Position, Step, dimensions
 
 
 class ImageGPT(AutoregressiveModel):
@@ -34,9 +36,16 @@ class ImageGPT(AutoregressiveModel):
             ``dropout`` is not in [0, 1).
     """
 
+    embed: nn.Linear
+    start: nn.Parameter
+    position: nn.Parameter
+    blocks: "ModuleList[Block]"
+    norm: nn.LayerNorm
+    output: nn.Linear
+
     def __init__(
         self,
-        shape,
+        shape: Sequence[int],
         channels: int = 64,
         layers: int = 4,
         heads: int = 4,
@@ -52,7 +61,7 @@ class ImageGPT(AutoregressiveModel):
         self.embed = nn.Linear(self.pixels.n_features, channels)
         self.start = nn.Parameter(0.02 * torch.randn(channels))
         self.position = nn.Parameter(0.02 * torch.randn(dimensions(self.shape), channels))
-        self.blocks = nn.ModuleList(Block(channels, heads, dropout) for _ in range(layers))
+        self.blocks = ModuleList(Block(channels, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(channels)
         self.output = nn.Linear(channels, self.pixels.n_params)
 
@@ -72,6 +81,7 @@ class ImageGPT(AutoregressiveModel):
         Without it each step would compute them anew: D times as much.
         """
         caches = [block.cache(len(x), len(self.position)) for block in self.blocks]
+        before: Position | None
         before, i = None, -1
 
         def step(c: int, h: int, w: int) -> PixelDistribution:
@@ -98,6 +108,14 @@ class Block(nn.Module):
         heads: attention heads of F / heads features each.
         dropout: share of each sublayer's outputs dropped while training.
     """
+
+    heads: int
+    norm_1: nn.LayerNorm
+    norm_2: nn.LayerNorm
+    qkv: nn.Linear
+    project: nn.Linear
+    perceptron: nn.Sequential
+    dropout: nn.Dropout
 
     def __init__(self, channels: int, heads: int, dropout: float):
         super().__init__()

@@ -9,12 +9,13 @@ et al. 2019, arXiv 1911.02469. Read first: ``log_prob``, ``posterior`` and ``gap
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from course_utils import _check
-from course_utils.distributions import LOG_STDS, Gaussian, draw, gaussian, has_nan, within
+from course_utils.distributions import LOG_STDS, Gaussian, PixelFamily, draw, gaussian, has_nan, within
 from course_utils.models.base import (
     DensityModel,
     at_least_float32,
@@ -43,7 +44,15 @@ class LinearGaussianVAE(DensityModel):
         ValueError: a size is not positive.
     """
 
-    def __init__(self, shape, latent: int = 2):
+    shape: tuple[int, ...]
+    latent: int
+    pixels: PixelFamily
+    encoder: nn.Linear
+    decoder: nn.Linear
+    log_var: nn.Parameter
+    log_std: nn.Parameter
+
+    def __init__(self, shape: Sequence[int], latent: int = 2):
         super().__init__()
         self.shape, self.latent = _check.sizes("shape", shape), _check.whole("latent", latent)
         self.pixels = gaussian()

@@ -7,6 +7,7 @@ Germain et al., "MADE: masked autoencoder for distribution estimation", arXiv 15
 weights are zeroed by each new ordering erases itself.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily
-from course_utils.models.base import AutoregressiveModel, Derived, Position, Step, dimensions
+from course_utils.models.base import AutoregressiveModel, Derived, ModuleList, Position, Step, dimensions
 from course_utils.models.fvsbn import flat_index, masked, positions, ranks
 
 
@@ -32,10 +33,16 @@ class MADE(Derived, AutoregressiveModel):
         ValueError: ``shape``, ``hidden`` or ``order`` is not of that form.
     """
 
+    degrees: list[Tensor]
+    layers: "ModuleList[nn.Linear]"
+    direct: nn.Parameter
+    rank: Tensor
+    mask_direct: Tensor
+
     def __init__(
         self,
-        shape,
-        hidden: tuple[int, ...] = (256,),
+        shape: Sequence[int],
+        hidden: Sequence[int] = (256,),
         distribution: PixelFamily | None = None,
         order: Tensor | None = None,
     ):
@@ -44,7 +51,7 @@ class MADE(Derived, AutoregressiveModel):
         size, params, features = dimensions(self.shape), self.pixels.n_params, self.pixels.n_features
         self.degrees = [even_degrees(units, size) for units in hidden]
         sizes = [size * features, *hidden, size * params]
-        self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
+        self.layers = ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
         self.direct = nn.Parameter(torch.zeros(size * params, size * features))
         self.register_buffer("rank", ranks(self.shape, order).to(self.direct.device))
         self.derive()
@@ -82,6 +89,7 @@ class MADE(Derived, AutoregressiveModel):
         features = direct.new_zeros(len(x), size * each)  # not of x, which may hold tokens
         hidden = [direct.new_zeros(len(x), len(degrees)) for degrees in self.degrees]
         due = [[(degrees == i).nonzero().flatten().to(x.device) for i in range(size)] for degrees in self.degrees]
+        before: int | None
         flat, before, i = x.view(len(x), -1), None, -1
 
         def step(c: int, h: int, w: int) -> PixelDistribution:

@@ -30,6 +30,11 @@ class MaskedConv2d(Derived, nn.Conv2d):
         ValueError: another mask, an even kernel size, or fewer features than image channels.
     """
 
+    live: tuple[int, int]
+    form: tuple[str, int, int, tuple[int, int], int, int]
+    mask: Tensor
+    bias: nn.Parameter
+
     def __init__(
         self,
         mask: str,
@@ -111,6 +116,14 @@ class IncrementalConv:
         batch, height, width: sizes of the images.
     """
 
+    weight: Tensor
+    bias: Tensor
+    left: int
+    above: int
+    padded: int
+    memory: Tensor
+    taps: Tensor
+
     def __init__(self, weight: Tensor, bias: Tensor, taps: Tensor, centre: int, batch: int, height: int, width: int):
         above = weight.shape[2] - 1
         live = taps.nonzero()  # (T, 2): row and column of the live taps
@@ -160,6 +173,9 @@ class IncrementalConv:
 
 class PointwiseConv:
     """A 1x1 ``MaskedConv2d`` at some pixels: a matrix product, which has nothing to remember."""
+
+    weight: Tensor
+    bias: Tensor
 
     def __init__(self, conv: MaskedConv2d):
         self.weight, self.bias = conv.live_weight()[:, :, 0, 0], conv.bias[:, None]

@@ -4,12 +4,15 @@ van den Oord et al., "Pixel recurrent neural networks", arXiv 1601.06759, sectio
 ``conditionals``. The stack of 3x3 masks has a blind spot to the right above each pixel; the Gated PixelCNN repairs it.
 """
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily
-from course_utils.models.base import AutoregressiveModel, Step, join_features, split_params
+from course_utils.models.base import AutoregressiveModel, Group, ModuleList, Step, join_features, split_params
 from course_utils.models.masked import IncrementalConv, MaskedConv2d, PointwiseConv, wavefront
 
 
@@ -26,12 +29,19 @@ class PixelCNN(AutoregressiveModel):
         ValueError: ``shape`` is not of that form, or ``channels`` or ``layers`` too small.
     """
 
-    def __init__(self, shape, channels: int = 32, layers: int = 5, distribution: PixelFamily | None = None):
+    input: MaskedConv2d
+    blocks: "ModuleList[ResidualBlock]"
+    hidden: MaskedConv2d
+    output: MaskedConv2d
+
+    def __init__(
+        self, shape: Sequence[int], channels: int = 32, layers: int = 5, distribution: PixelFamily | None = None
+    ):
         super().__init__(shape, distribution)
         channels, layers = _check.whole("channels", channels), _check.whole("layers", layers)
         c = self.shape[0]
         self.input = MaskedConv2d("A", c * self.pixels.n_features, 2 * channels, 7, c)
-        self.blocks = nn.ModuleList(ResidualBlock(channels, c) for _ in range(layers))
+        self.blocks = ModuleList(ResidualBlock(channels, c) for _ in range(layers))
         self.hidden = MaskedConv2d("B", 2 * channels, channels, 1, c)
         self.output = MaskedConv2d("B", channels, c * self.pixels.n_params, 1, c)
 
@@ -42,7 +52,7 @@ class PixelCNN(AutoregressiveModel):
         params = self.output(F.relu(self.hidden(F.relu(features))))  # (B, C * P, H, W)
         return self.pixels(split_params(params, self.shape[0]))
 
-    def schedule(self) -> list:
+    def schedule(self) -> list[Group]:
         """Groups of pixels that do not see each other: the 7x7 layer looks 3 columns ahead in the row above."""
         return wavefront(self.shape, reach=3, device=self.input.weight.device)
 
@@ -53,7 +63,8 @@ class PixelCNN(AutoregressiveModel):
         first = IncrementalConv.of(self.input, *sizes)
         blocks = [(PointwiseConv(a), IncrementalConv.of(b, *sizes), PointwiseConv(c)) for a, b, c in self.blocks]
         hidden, output = PointwiseConv(self.hidden), PointwiseConv(self.output)
-        newest = None  # the pixels whose values were drawn last; the network has not seen them yet
+        # the pixels whose values were drawn last; the network has not seen them yet
+        newest: tuple[Tensor, Tensor] | None = None
 
         def step(c: int, h: Tensor, w: Tensor) -> PixelDistribution:
             nonlocal newest
@@ -81,6 +92,10 @@ class ResidualBlock(nn.Sequential):
             MaskedConv2d("B", channels, channels, 3, image_channels),
             MaskedConv2d("B", channels, 2 * channels, 1, image_channels),
         )
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Iterator[MaskedConv2d]: ...
 
     def forward(self, features: Tensor) -> Tensor:
         reduce, see, expand = self

@@ -26,6 +26,8 @@ class Waves(nn.Module):
         ValueError: waves is no whole number from 0 on, highest is not above 0, or x does not end in 2 coordinates.
     """
 
+    directions: Tensor  # (2, waves)
+
     def __init__(self, waves: int, highest: float):
         super().__init__()
         waves, highest = _check.whole("waves", waves, least=0), _check.positive("highest", highest)
@@ -53,9 +55,9 @@ def planar_players(
     """
     sizes = [2 + 2 * eyes_g[0], 64, 64, 64]
     layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())] + [nn.Linear(64, 2)]
-    for layer in layers[::2] if wide else ():
-        nn.init.kaiming_normal_(layer.weight)
-        nn.init.zeros_(layer.bias)
+    for layer in layers[::2] if wide else ():  # the linear ones
+        nn.init.kaiming_normal_(layer.weight)  # pyright: ignore[reportArgumentType]
+        nn.init.zeros_(layer.bias)  # pyright: ignore[reportArgumentType]
     generator = nn.Sequential(Waves(*eyes_g), *layers)
     sizes = [2 + 2 * eyes_d[0], 64, 64, 64]
     layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.LeakyReLU(0.2))]

@@ -12,14 +12,18 @@ Undoing it needs no inverse of the networks: the kept half is still there, so th
 ``Coupling`` and ``RealNVP.encode``.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from course_utils import _check
-from course_utils.distributions import categorical, draw, gaussian
+from course_utils.distributions import PixelFamily, categorical, draw, gaussian
 from course_utils.models.base import (
     DensityModel,
     Derived,
+    ModuleList,
     at_least_float32,
     dimensions,
     need_numbers_from,
@@ -50,12 +54,23 @@ class RealNVP(Derived, DensityModel):
         ValueError: a size is not positive, there are convolutions and no image, or levels are below 2.
     """
 
+    shape: tuple[int, ...]
+    levels: int | None
+    pixels: PixelFamily
+    convolutions: bool
+    sizes: list[int]
+    turns: list[int]
+    couplings: "ModuleList[Coupling]"
+    board: Tensor
+    order: Tensor
+    back: Tensor
+
     def __init__(
         self,
-        shape,
+        shape: Sequence[int],
         layers: int = 8,
-        hidden: tuple[int, ...] = (128,),
-        channels: tuple[int, ...] = (),
+        hidden: Sequence[int] = (128,),
+        channels: Sequence[int] = (),
         *,
         levels: int | None = None,
     ):
@@ -68,7 +83,7 @@ class RealNVP(Derived, DensityModel):
         self.sizes = [int((mask(self.shape) == colour).sum()) for colour in (0, 1)]
         # Which half each coupling changes. A single value has no other half.
         self.turns = [i % 2 if self.sizes[1] else 0 for i in range(layers)]
-        self.couplings = nn.ModuleList(self._coupling(colour, hidden, channels) for colour in self.turns)
+        self.couplings = ModuleList(self._coupling(colour, hidden, channels) for colour in self.turns)
         self.derive()
 
     def derived(self) -> dict[str, Tensor]:
@@ -179,6 +194,9 @@ class Coupling(nn.Module):
         scale: shape of the factor of s, which broadcasts to the half that is changed.
     """
 
+    net: nn.Module
+    scale: nn.Parameter
+
     def __init__(self, net: nn.Module, scale: tuple[int, ...]):
         super().__init__()
         self.net = net
@@ -212,7 +230,8 @@ class DenseNet(nn.Sequential):
 
     def forward(self, kept: Tensor) -> Tensor:
         seen = kept if kept.shape[1] else kept.new_ones(len(kept), 1)
-        return super().forward(seen.to(self[-1].weight.dtype))
+        dtype: Any = self[-1].weight.dtype
+        return super().forward(seen.to(dtype))
 
 
 class ConvNet(Derived):
@@ -222,6 +241,12 @@ class ConvNet(Derived):
         changed: mask (C, H, W), 1 where the answers count; elsewhere they are 0.
         channels: feature maps: of the first convolution, then of each block.
     """
+
+    enter: nn.Conv2d
+    place: nn.Parameter
+    blocks: nn.ModuleList
+    leave: nn.Conv2d
+    changed: Tensor
 
     def __init__(self, changed: Tensor, channels: tuple[int, ...]):
         super().__init__()
@@ -262,7 +287,7 @@ def mask(shape: tuple[int, ...]) -> Tensor:
     return board.float().reshape(shape[-2:]).expand(shape).clone()
 
 
-def _zero(layer: nn.Module) -> None:
+def _zero(layer: Any) -> None:
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
 

@@ -12,13 +12,15 @@ the row above is known. Read first: ``RowLSTMLayer.forward``. With each row a st
 a pixel sees a triangle above it, and not all that came before it; the Diagonal BiLSTM does.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily
-from course_utils.models.base import AutoregressiveModel, Step, join_features, split_params
+from course_utils.models.base import AutoregressiveModel, Group, ModuleList, Step, join_features, split_params
 from course_utils.models.masked import IncrementalConv, MaskedConv2d, PointwiseConv, wavefront
 
 
@@ -36,8 +38,18 @@ class RowLSTM(AutoregressiveModel):
         ValueError: ``shape`` is not of that form, or another argument too small, or ``kernel`` even.
     """
 
+    input: MaskedConv2d
+    layers: "ModuleList[RowLSTMLayer]"
+    hidden: MaskedConv2d
+    output: MaskedConv2d
+
     def __init__(
-        self, shape, channels: int = 32, layers: int = 2, distribution: PixelFamily | None = None, kernel: int = 3
+        self,
+        shape: Sequence[int],
+        channels: int = 32,
+        layers: int = 2,
+        distribution: PixelFamily | None = None,
+        kernel: int = 3,
     ):
         super().__init__(shape, distribution)
         channels, layers = _check.whole("channels", channels), _check.whole("layers", layers)
@@ -46,7 +58,7 @@ class RowLSTM(AutoregressiveModel):
             raise ValueError(f"kernel must be odd, so that it has a centre, got {kernel}")
         c = self.shape[0]
         self.input = MaskedConv2d("A", c * self.pixels.n_features, 2 * channels, 7, c)
-        self.layers = nn.ModuleList(RowLSTMLayer(channels, c, kernel) for _ in range(layers))
+        self.layers = ModuleList(RowLSTMLayer(channels, c, kernel) for _ in range(layers))
         self.hidden = MaskedConv2d("B", 2 * channels, channels, 1, c)
         self.output = MaskedConv2d("B", channels, c * self.pixels.n_params, 1, c)
 
@@ -57,7 +69,7 @@ class RowLSTM(AutoregressiveModel):
         params = self.output(F.relu(self.hidden(F.relu(features))))  # (B, C * P, H, W)
         return self.pixels(split_params(params, self.shape[0]))
 
-    def schedule(self) -> list:
+    def schedule(self) -> list[Group]:
         """Groups of pixels that do not see each other: the row above is seen to 3 columns ahead, or to k // 2."""
         reach = max(3, self.layers[0].state_to_state.kernel_size[0] // 2)
         return wavefront(self.shape, reach, device=self.input.weight.device)
@@ -68,7 +80,8 @@ class RowLSTM(AutoregressiveModel):
         sizes = len(x), height, width
         first, layers = IncrementalConv.of(self.input, *sizes), [RowLSTMCache(layer, *sizes) for layer in self.layers]
         hidden, output = PointwiseConv(self.hidden), PointwiseConv(self.output)
-        newest = None  # the pixels whose values were drawn last; the network has not seen them yet
+        # the pixels whose values were drawn last; the network has not seen them yet
+        newest: tuple[Tensor, Tensor] | None = None
 
         def step(c: int, h: Tensor, w: Tensor) -> PixelDistribution:
             nonlocal newest
@@ -91,6 +104,10 @@ class RowLSTMLayer(nn.Module):
     With several image channels the features and each gate fall into groups, and at its own pixel a group sees groups up
     to its own. State-to-state need not be masked for that: what it brings comes from the row above, which is known.
     """
+
+    input_to_state: MaskedConv2d
+    state_to_state: nn.Conv1d
+    expand: MaskedConv2d
 
     def __init__(self, channels: int, image_channels: int, kernel: int):
         super().__init__()
@@ -128,6 +145,11 @@ def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
 
 class RowLSTMCache:
     """A Row LSTM layer at some pixels at a time, remembering the input and the state of each pixel it was shown."""
+
+    inputs: IncrementalConv
+    states: IncrementalConv
+    cells: Tensor
+    expand: PointwiseConv
 
     def __init__(self, layer: RowLSTMLayer, batch: int, height: int, width: int):
         self.inputs = IncrementalConv.of(layer.input_to_state, batch, height, width)

@@ -8,9 +8,10 @@ Kingma and Welling, arXiv 1312.6114; the importance-weighted bound: Burda et al.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils import _check
 from course_utils.distributions import PixelDistribution, PixelFamily, draw, has_nan, within
@@ -48,13 +49,19 @@ class VAE(DensityModel):
         ValueError: a size is not positive, the pixels are tokens, or there are convolutions and no image.
     """
 
+    shape: tuple[int, ...]
+    latent: int
+    pixels: PixelFamily
+    encoder: nn.Sequential
+    decoder: nn.Sequential
+
     def __init__(
         self,
-        shape,
+        shape: Sequence[int],
         latent: int = 16,
-        hidden: tuple[int, ...] = (256, 256),
+        hidden: Sequence[int] = (256, 256),
         distribution: PixelFamily | None = None,
-        channels: tuple[int, ...] = (),
+        channels: Sequence[int] = (),
     ):
         super().__init__()
         self.shape, hidden, channels = need_sizes(shape, hidden, channels)

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from course_utils import _check
@@ -17,7 +19,7 @@ SIDES = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (
 
 
 def against(
-    rows: Sequence[Mapping],
+    rows: Sequence[Mapping[str, Any]],
     x: str,
     y: str,
     title: str = "",
@@ -60,12 +62,13 @@ def against(
             words.append(f"{row[name]}: no value")
             continue
         colour = colour_of(row.get("family")) or colour_of(row[name]) or COLOURS["data"]
-        middle = [sum(runs) / len(runs) for runs in pair]
-        ends = [[[m - min(runs)], [max(runs) - m]] for m, runs in zip(middle, pair, strict=True)]
+        both = [runs for runs in pair if runs is not None]
+        middle = [sum(runs) / len(runs) for runs in both]
+        ends = [[[m - min(runs)], [max(runs) - m]] for m, runs in zip(middle, both, strict=True)]
         ax.errorbar(*middle, xerr=ends[0], yerr=ends[1], color=colour, capsize=4, capthick=1.5, linewidth=1.5)
         fill = "white" if hollow is not None and row.get(hollow) else colour
         ax.plot(*middle, "o", color=colour, markerfacecolor=fill, markeredgewidth=2, markersize=10)
-        dots.append((str(row[name]), *pair, colour))
+        dots.append((str(row[name]), *both, colour))
         words.append(f"{row[name]}: {short(middle[0])}, {short(middle[1])}")
     _scale(ax, log)
     ax.margins(0.08)
@@ -93,9 +96,10 @@ def _runs(argument: str, row: Mapping, key: str, above_0: bool) -> list[float] |
     return numbers.tolist()
 
 
-def _name(ax: plt.Axes, dots: list[tuple[str, list[float], list[float], str]]) -> None:
+def _name(ax: Axes, dots: list[tuple[str, list[float], list[float], str]]) -> None:
     """Write each name beside its dot: at the right, left, above or below, where it covers least."""
-    ax.figure.draw_without_rendering()  # only now it is known where the axes lie
+    # only now it is known where the axes lie
+    ax.figure.draw_without_rendering()  # pyright: ignore[reportAttributeAccessIssue]
     axes, covered, points = ax.get_window_extent(), [], []
     for _, x, y, _ in dots:
         (px, py), low, high = ax.transData.transform(

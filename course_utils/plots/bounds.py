@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 from torch import Tensor
 
@@ -80,20 +82,22 @@ def guesses(panels: Mapping[str, tuple[Tensor, Tensor]], posterior: tuple[Tensor
         ax.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach), aspect="equal", xlabel="z₁")
         ax.set_title(name, fontsize=12)
     axes[0, 0].set_ylabel("z₂")
-    figure.get_layout_engine().set(h_pad=0.1)
+    layout: Any = figure.get_layout_engine()  # the constrained one
+    layout.set(h_pad=0.1)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(wrap_title(title, figure.get_figwidth()), x=0.01, ha="left")
     words = [f"{name}: widths {_widths(c)}" for name, (_, c) in drawn.items()]
     show(figure, sentence(title, f"Ellipses; posterior: widths {_widths(truth[1])}", *words))
 
 
-def _ellipses(ax: plt.Axes, mean: Tensor, covariance: Tensor, colour: str, line: str, label: str) -> None:
+def _ellipses(ax: Axes, mean: Tensor, covariance: Tensor, colour: str, line: str, label: str) -> None:
     values, vectors = torch.linalg.eigh(covariance)  # in rising order
     angle = math.degrees(math.atan2(*vectors[:, 1].flip(0).tolist()))
     for k in (1, 2):
         width, height = (2 * k * values.flip(0).sqrt()).tolist()
         style = {"fill": False, "edgecolor": colour, "linestyle": line, "linewidth": 2.5 / k}
-        ax.add_patch(Ellipse(mean.tolist(), width, height, angle=angle, label=label if k == 1 else None, **style))
+        middle = tuple(mean.tolist())
+        ax.add_patch(Ellipse(middle, width, height, angle=angle, label=label if k == 1 else None, **style))
     ax.plot(*mean.tolist(), "o", color=colour, markersize=4)
 
 

@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
 from course_utils import _check
 from course_utils.plots.style import COLOURS, LINE, WIDTH, colour_of, sentence, short, show, wrap_title
 
 
 def dots(
-    rows: Sequence[Mapping],
+    rows: Sequence[Mapping[str, Any]],
     value: str,
     *,
     name: str = "model",
@@ -22,7 +24,7 @@ def dots(
     references: Mapping[str, float] | None = None,
     null: float | None = None,
     ceiling: float | None = None,
-    ax: plt.Axes | None = None,
+    ax: Axes | None = None,
 ) -> None:
     """One dot a row, the first row on top, with a bracket from the lowest to the highest seed.
 
@@ -97,7 +99,7 @@ def dots(
         show(figure, sentence(title, f"{xlabel or value.replace('_', ' ')}. " + "; ".join(words), marks))
 
 
-def _mark(ax: plt.Axes, lines: Mapping[str, float], own: bool) -> int:
+def _mark(ax: Axes, lines: Mapping[str, float], own: bool) -> int:
     """Vertical lines with their names like flags above the axes, on as many levels as needed; returns that number."""
     if not lines:
         return 0
@@ -105,7 +107,7 @@ def _mark(ax: plt.Axes, lines: Mapping[str, float], own: bool) -> int:
     left, right = min([ax.get_xlim()[0], *lines.values()]), max([ax.get_xlim()[1], *lines.values()])
     margin = 0.02 * (right - left)
     ax.set_xlim(left - margin, right + margin)
-    size = ax.figure.get_size_inches()[0]
+    size = ax.figure.get_size_inches()[0]  # pyright: ignore[reportAttributeAccessIssue]
     names = max(len(text.get_text()) for text in ax.get_yticklabels())
     wide = max(size - 0.09 * names - 0.3, 1.0) if own else ax.get_position().width * size
     levels: list[float] = []  # where the leftmost name on each level begins

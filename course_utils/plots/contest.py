@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -57,7 +58,7 @@ KINDS = {"": ("bare", "gan", -0.2), "R1": ("with R1", "autoregressive", 0.06)}
 OTHER = ("with a gradient penalty", "vae", 0.32)
 
 
-def runs(panels: Mapping[str, Sequence[Mapping]], title: str = "", *, xlabel: str = "score") -> None:
+def runs(panels: Mapping[str, Sequence[Mapping[str, Any]]], title: str = "", *, xlabel: str = "score") -> None:
     """Every run of a contest as a dot, between the null 0 and the ceiling 1: a panel a data set, a line a loss.
 
     Args:
@@ -111,7 +112,7 @@ def runs(panels: Mapping[str, Sequence[Mapping]], title: str = "", *, xlabel: st
     show(figure, sentence(title, f"Medians of the {xlabel}. {'; '.join(words)}"))
 
 
-def growth(panels: Mapping[str, Mapping[str, tuple]], title: str = "", *, ylabel: str = "score") -> None:
+def growth(panels: Mapping[str, Mapping[str, tuple[Any, ...]]], title: str = "", *, ylabel: str = "score") -> None:
     """Scores against steps, doubled from mark to mark: the median of all runs, one panel beside the other.
 
     Args:
@@ -199,7 +200,7 @@ def endings(
     room = 0.2 * (seen.max() - seen.min()).item()
     axes[0, 0].set(xlim=(seen.min().item() - room, seen.max().item() + room))
     axes[0, 0].set_ylim(bottom=0)  # both are shared by all panels
-    drawn = {"the data": ("#CCCCCC", 9)}
+    drawn: dict[str, tuple[str, float]] = {"the data": ("#CCCCCC", 9)}
     if any("theory" in panel for panel in panels.values()):
         drawn["theory"] = (COLOURS["vae"], 4)
     if any("practice" in panel for panel in panels.values()):

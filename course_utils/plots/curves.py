@@ -2,10 +2,12 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
@@ -18,14 +20,14 @@ LOGS = ("", "x", "y", "xy")
 TALL = 3.8  # inches: height of a figure of curves
 
 
-def band(ax: plt.Axes, x, runs: Tensor, label: str, colour: str, line: str = "o-") -> None:
+def band(ax: Axes, x: Tensor | Sequence[float], runs: Tensor, label: str, colour: str, line: str = "o-") -> None:
     """The mean of several runs (R, N) over x (N,), and a band from the smallest to the largest of them."""
     ax.plot(x, runs.mean(0), line, color=colour, label=label)
     ax.fill_between(x, runs.min(0).values, runs.max(0).values, alpha=0.2, color=colour)
 
 
 def curves(
-    series: Mapping[str, Tensor | tuple],
+    series: Mapping[str, Tensor | tuple[Tensor, Tensor]],
     title: str = "",
     *,
     x: Tensor | None = None,
@@ -35,7 +37,7 @@ def curves(
     smooth: int = 0,
     points: bool = False,
     like: Mapping[str, str] | None = None,
-    ax: plt.Axes | None = None,
+    ax: Axes | None = None,
 ) -> None:
     """Curves with their names beside them; several runs of one thing are their mean and a band from least to most.
 
@@ -87,7 +89,7 @@ def training(
     *,
     every: int = 1,
     ylabel: str = "nats",
-    ax: plt.Axes | None = None,
+    ax: Axes | None = None,
 ) -> None:
     """A training run: the loss of each step, faintly, its moving average, and the validation.
 
@@ -125,7 +127,7 @@ def training(
     words = [f"Training loss of {len(train):,} steps, from {short(train[0])} to {short(smooth[-1])} {ylabel}"]
     if valid is not None:
         ax.plot(at, valid, "o-", color=black, markersize=5, label="validation")
-        k = valid.nan_to_num(nan=math.inf).argmin().item()
+        k = int(valid.nan_to_num(nan=math.inf).argmin())
         fallen = valid[valid.isfinite()].max() - valid[k] if valid.isfinite().any() else 0.0
         rises = not valid[-1] <= valid[k] + 0.05 * fallen  # also where the last value is no number
         lowest = f"lowest: {short(valid[k])} at step {at[k]:,}"
@@ -144,8 +146,14 @@ def training(
         ax.plot([at[k], at[k]], [valid[k].item(), ax.get_ylim()[1]], ":", color=COLOURS["wrong"], linewidth=1.5)
         right = at[k] > len(train) / 2
         where = ax.get_xaxis_transform()
-        side = {"ha": "right" if right else "left", "va": "top", "color": COLOURS["wrong"], "fontweight": "bold"}
-        name = ax.text(at[k] + (-0.01 if right else 0.01) * len(train), 0.99, lowest, transform=where, **side)
+        side: dict[str, Any] = {
+            "ha": "right" if right else "left",
+            "va": "top",
+            "color": COLOURS["wrong"],
+            "fontweight": "bold",
+        }
+        place: Any = at[k] + (-0.01 if right else 0.01) * len(train)
+        name = ax.text(place, 0.99, lowest, transform=where, **side)
         name.set_path_effects([withStroke(linewidth=4, foreground="white")])
     ax.set(xlabel="step", ylabel=ylabel, xlim=(0, len(train) * 1.01))
     ax.set_title(wrap_title(title, WIDTH - 0.8) if own else title)
@@ -183,7 +191,7 @@ def _numbers(name: str, values, *ndims: int) -> Tensor:
 def _end(places: Tensor, values: Tensor) -> tuple[float, float]:
     """Where a curve ends: its last point that is not NaN or infinite."""
     last = values.isfinite().nonzero()
-    k = last[-1].item() if len(last) else -1
+    k = int(last[-1]) if len(last) else -1
     return places[k].item(), values[k].item()
 
 
@@ -213,7 +221,7 @@ def _colours(names) -> list[str]:
     return [colour or next(others) for colour in own]
 
 
-def _scale(ax: plt.Axes, log: str) -> None:
+def _scale(ax: Axes, log: str) -> None:
     """Logarithmic axes, with 0.1, 1, 10 in place of powers, and 2 and 5 between them where there are few of these."""
     for letter in log:
         axis = getattr(ax, f"{letter}axis")
@@ -225,7 +233,7 @@ def _scale(ax: plt.Axes, log: str) -> None:
         axis.set_minor_formatter(lambda value, _, few=few: f"{value:,g}" if few and f"{value:e}"[0] in "25" else "")
 
 
-def _name_the_ends(ax: plt.Axes, ends: list[tuple]) -> None:
+def _name_the_ends(ax: Axes, ends: list[tuple]) -> None:
     """Write each name at the right of the axes, as high as its curve ends, but no two over each other.
 
     A curve that ends before the others has its name where it ends.
@@ -233,7 +241,7 @@ def _name_the_ends(ax: plt.Axes, ends: list[tuple]) -> None:
     ax.autoscale_view()
     ax.set_xlim(ax.get_xlim())
     ax.set_ylim(ax.get_ylim())
-    tall = ax.get_position().height * ax.figure.get_size_inches()[1]
+    tall = ax.get_position().height * ax.figure.get_size_inches()[1]  # pyright: ignore[reportAttributeAccessIssue]
     beside = []
     for name, x, y, colour in ends:
         across, up = _place(ax, x, y)
@@ -250,7 +258,7 @@ def _name_the_ends(ax: plt.Axes, ends: list[tuple]) -> None:
             ax.plot(*ends_of_line, transform=ax.transAxes, color=colour, linewidth=1, clip_on=False)
 
 
-def _place(ax: plt.Axes, x: float, y: float) -> tuple[float, float]:
+def _place(ax: Axes, x: float, y: float) -> tuple[float, float]:
     """Where (x, y) lies on the axes: from 0 at the left and the bottom to 1 at the right and the top, not beyond."""
     at = ax.transAxes.inverted().transform(ax.transData.transform((x, y))).tolist()
     across, up = (min(max(part, 0.0), 1.0) if math.isfinite(part) else 0.5 for part in at)

@@ -1,6 +1,7 @@
 """Figures of densities on a line: what there is as a grey hill, what is compared with it as lines."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -13,7 +14,7 @@ LINES = [COLOURS[k] for k in ("gan", "autoregressive", "wrong", "vae")]  # the g
 VISIBLE = 0.004  # of the largest value: below it there is nothing to be seen
 
 
-def densities(x: Tensor, panels: Mapping, title: str = "", *, ylabel: str = "density") -> None:
+def densities(x: Tensor, panels: Mapping[str, Any], title: str = "", *, ylabel: str = "density") -> None:
     """Densities over x (N,), one panel or several: the first of each as a grey hill, the others as lines.
 
     Lines get thinner from one to the next, and the third is dashed, so that those that coincide are all seen. All

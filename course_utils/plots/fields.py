@@ -1,9 +1,12 @@
 """Figures of fields: points over a density, matrices, codes, and the pictures that codes stand for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
@@ -15,7 +18,13 @@ FAMILIES = {"autoregressive": "next number", "vae": "VAE", "gan": "GAN", "flow":
 
 
 def plane(
-    ax: plt.Axes, points: Tensor, title: str, colour: str, log_prob=None, limit: float = 1.6, darkest: float = 2.0
+    ax: Axes,
+    points: Tensor,
+    title: str,
+    colour: str,
+    log_prob: Callable[[Tensor], Tensor] | None = None,
+    limit: float = 1.6,
+    darkest: float = 2.0,
 ) -> None:
     """Points (N, 2) in the square [-limit, limit]², over the density exp(log_prob) where there is one.
 
@@ -28,7 +37,8 @@ def plane(
         grid = torch.cartesian_prod(side, side)
         with torch.no_grad():
             density = log_prob(grid).exp().view(120, 120).T  # rows are y
-        ax.imshow(density.numpy(), extent=[-limit, limit] * 2, origin="lower", cmap="Greys", vmin=0, vmax=darkest)
+        square = (-limit, limit, -limit, limit)
+        ax.imshow(density.numpy(), extent=square, origin="lower", cmap="Greys", vmin=0, vmax=darkest)
     x, y = points.detach().cpu().T
     ax.plot(x, y, ".", markersize=2, color=colour, alpha=0.6)
     far = 1 if limit < 2 else int(limit / 2)
@@ -36,7 +46,7 @@ def plane(
     ax.set_title(title, fontsize=12)
 
 
-def matrix(ax: plt.Axes, values: Tensor, title: str, xlabel: str, ylabel: str) -> None:
+def matrix(ax: Axes, values: Tensor, title: str, xlabel: str, ylabel: str) -> None:
     """A small matrix as a picture: 0 white, the largest absolute value black; rows from top to bottom."""
     values = values.detach().float().cpu().abs()
     ax.imshow(values.numpy(), cmap="Greys", vmin=0, vmax=max(values.max().item(), 1e-9), aspect="equal")
@@ -48,7 +58,9 @@ def matrix(ax: plt.Axes, values: Tensor, title: str, xlabel: str, ylabel: str) -
     ax.set_title(title, fontsize=12)
 
 
-def codes(ax: plt.Axes, z: Tensor, values: Tensor, title: str, *, cyclic: bool = False, limit: float = 3.5):
+def codes(
+    ax: Axes, z: Tensor, values: Tensor, title: str, *, cyclic: bool = False, limit: float = 3.5
+) -> PathCollection:
     """Codes (N, 2) coloured by a value (N,); circles of radius 1 and 2 hold 39 % and 86 % of the prior N(0, I).
 
     Args:
@@ -78,13 +90,21 @@ def codes(ax: plt.Axes, z: Tensor, values: Tensor, title: str, *, cyclic: bool =
         name = ax.text(x, y, str(k), ha="center", va="center", fontsize=15, fontweight="bold", color=LABELS[k])
         name.set_path_effects([withStroke(linewidth=4, foreground="white")])
     for radius in (1, 2):
-        ax.add_patch(plt.Circle((0, 0), radius, fill=False, color=COLOURS["baseline"], linewidth=1))
+        ax.add_patch(Circle((0, 0), radius, fill=False, color=COLOURS["baseline"], linewidth=1))
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="z₁", ylabel="z₂")
     ax.set_title(title, fontsize=12)
     return dots
 
 
-def atlas(ax: plt.Axes, decode, title: str, side: int = 12, limit: float | None = None, *, clamp: bool = False) -> None:
+def atlas(
+    ax: Axes,
+    decode: Callable[[Tensor], Tensor],
+    title: str,
+    side: int = 12,
+    limit: float | None = None,
+    *,
+    clamp: bool = False,
+) -> None:
     """What lies where on the plane of a 2-D code: side x side decoded pictures, z₁ to the right, z₂ upwards.
 
     Args:

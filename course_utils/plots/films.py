@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -14,12 +15,12 @@ from course_utils.plots.style import COLOURS, WIDTH, sentence, show, wrap_title
 
 # From "fake" over "cannot tell" to "real"; bands are narrow around 1/2, where a game that goes well ends.
 FIELD = LinearSegmentedColormap.from_list("field", ["#8f72c9", "#f7f7f7", "#eb9f2e"])
-BANDS = [0, 0.1, 0.25, 0.4, 0.46, 0.54, 0.6, 0.75, 0.9, 1]
+BANDS: list[float] = [0, 0.1, 0.25, 0.4, 0.46, 0.54, 0.6, 0.75, 0.9, 1]
 SIDE, MOST = 60, 6
 
 
 def film(
-    panels: Mapping[str, tuple],
+    panels: Mapping[str, tuple[Any, ...]],
     real: Tensor,
     title: str = "",
     *,

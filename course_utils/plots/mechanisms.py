@@ -1,10 +1,14 @@
 """Figures of mechanisms on a grid of pixels: masks, kernels, receptive fields, the two stacks."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch, Patch, Rectangle
 from torch import Tensor
 
@@ -114,7 +118,7 @@ def kernel(picture: Tensor, mask: Tensor, row: int, column: int, title: str = ""
     )
 
 
-def receptive_field(ax: plt.Axes, seen: Tensor, row: int, column: int, title: str) -> None:
+def receptive_field(ax: Axes, seen: Tensor, row: int, column: int, title: str) -> None:
     """Which pixels a prediction sees: blue seen, grey earlier and not seen, white later; a star where it stands.
 
     A later pixel that is seen, its own included, is orange: a leak.
@@ -168,7 +172,7 @@ def receptive_fields(
     if hatch is not None:
         entries.append(Patch(facecolor=EARLIER, edgecolor="#333333", hatch="////", linewidth=0, label="blind spot"))
         words.append(f"Blind spot, seen at no depth: {hatch.sum().item()} of them")
-    star = plt.Line2D([], [], color="black", marker="*", markersize=12, linestyle="", label="predicted")
+    star = Line2D([], [], color="black", marker="*", markersize=12, linestyle="", label="predicted")
     columns = len(entries) + 1 if figure.get_size_inches()[0] > 6 else 2
     figure.legend(handles=[*entries, star], loc="outside lower center", ncols=columns, handlelength=1.2)
     show(figure, sentence(title, f"What the prediction at row {row}, column {column} sees", *words))
@@ -194,7 +198,8 @@ def two_stacks(height: int, width: int, row: int, column: int, title: str = "") 
         "together:\nall earlier pixels",
     )
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH, min(2.5 * shape[0] / shape[1], 5) + 1.1))
-    figure.get_layout_engine().set(wspace=0.2)
+    layout: Any = figure.get_layout_engine()  # the constrained one
+    layout.set(wspace=0.2)
     for ax, name, v, h in zip(
         axes, names, (above, above & False, above), (beside & False, beside, beside), strict=True
     ):
@@ -235,7 +240,8 @@ def skewed(height: int, width: int, row: int, column: int, title: str = "") -> N
         raise ValueError(f"row, column must be a pixel with a neighbour above and to the left, got {row}, {column}")
     sizes = {"width_ratios": (width, width + height - 1), "figsize": (WIDTH, 0.72 * height + 1.2)}
     figure, axes = plt.subplots(1, 2, **sizes)
-    figure.get_layout_engine().set(wspace=0.12)
+    layout: Any = figure.get_layout_engine()  # the constrained one
+    layout.set(wspace=0.12)
     r = torch.arange(height)[:, None]
     for ax, moves, name in zip(axes, (0, 1), ("the map", "skewed: each diagonal is a column"), strict=True):
         s = torch.arange(width + moves * (height - 1)) - moves * r  # the map's column at each place
@@ -305,13 +311,13 @@ def _paint(shape, *layers: tuple[Tensor, str]) -> Tensor:
     return picture
 
 
-def _grid(ax: plt.Axes, picture: Tensor) -> None:
+def _grid(ax: Axes, picture: Tensor) -> None:
     """A small picture with lines between its pixels."""
     ax.imshow(picture.numpy())
     _lines(ax, *picture.shape[:2])
 
 
-def _lines(ax: plt.Axes, height: int, width: int) -> None:
+def _lines(ax: Axes, height: int, width: int) -> None:
     ax.set(xticks=[], yticks=[])  # where a major tick is, the minor one and its line would be left out
     ax.set_xticks(torch.arange(width + 1) - 0.5, minor=True)
     ax.set_yticks(torch.arange(height + 1) - 0.5, minor=True)
@@ -320,7 +326,7 @@ def _lines(ax: plt.Axes, height: int, width: int) -> None:
     ax.spines[:].set_visible(False)
 
 
-def _frame(ax: plt.Axes, row: int, column: int) -> None:
+def _frame(ax: Axes, row: int, column: int) -> None:
     """A thick frame around one cell."""
     ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=LEAK, linewidth=3, zorder=3))
 
@@ -333,12 +339,13 @@ def _row_of_axes(panels: Mapping[str, Tensor], title: str, widest: float, below:
     figure, axes = plt.subplots(
         1, len(panels), figsize=(width, min(tall, 4.5) + (0.55 if title else 0.25) + below), squeeze=False
     )
-    figure.get_layout_engine().set(wspace=0.05)
+    layout: Any = figure.get_layout_engine()  # the constrained one
+    layout.set(wspace=0.05)
     _heading(figure, title, width)
     return figure, axes[0]
 
 
-def _heading(figure: plt.Figure, title: str, width: float = WIDTH) -> None:
+def _heading(figure: Figure, title: str, width: float = WIDTH) -> None:
     if title:
         figure.suptitle(wrap_title(title, width), x=0.01, ha="left")
 

@@ -1,10 +1,11 @@
 """Diagrams of boxes and arrows: units, cells, encoders and decoders, games, families."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgb
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon
 
 from course_utils import _check
 from course_utils.plots.style import COLOURS, WIDTH, sentence, show, wrap_title
@@ -300,7 +301,7 @@ def families(title: str = "") -> None:
     )
 
 
-def masked_network(degrees, pixels: int, prediction: int, title: str = "") -> None:
+def masked_network(degrees: Iterable[int], pixels: int, prediction: int, title: str = "") -> None:
     """MADE with one hidden layer: who may see whom, and in blue all that leads to one prediction.
 
     Args:
@@ -382,22 +383,22 @@ class Box:
     h: float
 
     @property
-    def left(self):
+    def left(self) -> tuple[float, float]:
         return self.x - self.w / 2, self.y
 
     @property
-    def right(self):
+    def right(self) -> tuple[float, float]:
         return self.x + self.w / 2, self.y
 
     @property
-    def top(self):
+    def top(self) -> tuple[float, float]:
         return self.x, self.y + self.h / 2
 
     @property
-    def bottom(self):
+    def bottom(self) -> tuple[float, float]:
         return self.x, self.y - self.h / 2
 
-    def towards(self, point):
+    def towards(self, point: tuple[float, float]) -> tuple[float, float]:
         """The point of a circle of this width that faces another point."""
         dx, dy = point[0] - self.x, point[1] - self.y
         length = (dx * dx + dy * dy) ** 0.5
@@ -430,7 +431,7 @@ def _box(ax, x: float, y: float, text: str, colour: str = INK, w: float = 1.2, h
 
 
 def _circle(ax, x: float, y: float, text: str) -> Box:
-    ax.add_patch(plt.Circle((x, y), 0.24, facecolor="white", edgecolor=INK, linewidth=1.8))
+    ax.add_patch(Circle((x, y), 0.24, facecolor="white", edgecolor=INK, linewidth=1.8))
     ax.text(x, y, text, ha="center", va="center", fontsize=15, color=INK)
     return Box(x, y, 0.48, 0.48)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from course_utils import _check
@@ -42,7 +43,7 @@ def images(
     x: Tensor,
     title: str = "",
     columns: int = 10,
-    ax: plt.Axes | None = None,
+    ax: Axes | None = None,
     labels: list[str] | None = None,
     *,
     clamp: bool = False,
@@ -76,7 +77,7 @@ def samples(
     title: str = "",
     *,
     columns: int = 12,
-    ax: plt.Axes | None = None,
+    ax: Axes | None = None,
     clamp: bool = False,
 ) -> None:
     """Show images in labelled rows, large enough to be recognised.
@@ -115,7 +116,7 @@ def samples(
         parts += [x.expand(-1, 3, -1, -1), blank.expand(lines * columns - len(x), -1, -1, -1)]
     picture = tile(torch.cat(parts), columns)
     own, names = ax is None, 0.0
-    if own:
+    if ax is None:
         names = max(len(line) for label in rows for line in label.split("\n")) * 0.1  # inches that the labels take
         size = min((WIDTH - names) / columns, 1.5)  # of one image
         lines = picture.shape[0] / (height + 1)
@@ -140,7 +141,7 @@ def _pictures(name: str, x: Tensor, clamp: bool) -> Tensor:
     return x.clamp(0, 1)
 
 
-def _draw(ax: plt.Axes, picture: Tensor, places: list[float], labels: list[str]) -> None:
+def _draw(ax: Axes, picture: Tensor, places: list[float], labels: list[str]) -> None:
     """A picture without ticks, but with labels at its left."""
     ax.imshow(picture.numpy())
     ax.set_xticks([])

@@ -5,10 +5,12 @@ Importing this module sets the style.
 
 import inspect
 import textwrap
+from typing import Any, SupportsFloat
 
 import matplotlib.pyplot as plt
 from matplotlib import color_sequences
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; a family keeps its colour in every notebook.
 COLOURS = {
@@ -40,7 +42,7 @@ plt.rcParams.update(
         "figure.titleweight": "bold",
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.prop_cycle": plt.cycler(color=[COLOURS[k] for k in ("autoregressive", "vae", "gan", "wrong", "flow")]),
+        "axes.prop_cycle": plt.cycler(color=[COLOURS[k] for k in ("autoregressive", "vae", "gan", "wrong", "flow")]),  # pyright: ignore[reportPrivateImportUsage]
         "lines.linewidth": 2,
         "legend.frameon": False,
         "image.cmap": "gray",
@@ -49,7 +51,7 @@ plt.rcParams.update(
 )
 
 
-def show(figure: plt.Figure, alt: str) -> None:
+def show(figure: Figure, alt: str) -> None:
     """Show a figure once; in a notebook its picture carries `alt`, a text for readers who cannot see it.
 
     Outside a notebook this is ``plt.show()``.
@@ -79,11 +81,11 @@ def colour_of(name: object) -> str | None:
 
 def sentence(*parts: str) -> str:
     """Parts of an alt text as sentences, those that are empty left out."""
-    parts = [part.strip() for part in parts if part.strip()]
-    return " ".join(part if part[-1] in ".?!" else f"{part}." for part in parts)
+    kept = [part.strip() for part in parts if part.strip()]
+    return " ".join(part if part[-1] in ".?!" else f"{part}." for part in kept)
 
 
-def short(value) -> str:
+def short(value: SupportsFloat) -> str:
     """A number in at most four significant digits."""
     value = float(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
@@ -95,7 +97,7 @@ def wrap_title(title: str, width: float = WIDTH) -> str:
     return "\n".join(part for line in lines for part in textwrap.wrap(line, max(12, int(width * 8.8))) or [""])
 
 
-def show_source(thing) -> None:
+def show_source(thing: Any) -> None:
     """Show the source code of a class, function or method of this package, highlighted where a notebook can."""
     from IPython.display import Code, display
 

@@ -70,7 +70,9 @@ def orbits(panels: Mapping[str, Tensor], title: str = "", *, limit: float = 2.0)
     show(figure, sentence(title, "Paths of θ and ψ", "; ".join(words)))
 
 
-def heights(panels: Mapping[str, Callable], points: Tensor, title: str = "", *, limit: float = 3.2) -> None:
+def heights(
+    panels: Mapping[str, Callable[[Tensor], Tensor]], points: Tensor, title: str = "", *, limit: float = 3.2
+) -> None:
     """How high a critic is over the plane, below its highest place, in levels; points on top.
 
     Args:

@@ -42,7 +42,8 @@ def walks(codes: Tensor, phases: Tensor, lines: Mapping[str, tuple[Tensor, Tenso
     for row, (name, (line, pictures)) in enumerate(lines.items()):
         line, marker = line.detach().cpu(), "osD"[row]
         plane.plot(*line.T, color="#222222", marker=marker, markersize=5, linewidth=1.5)
-        plane.annotate(f"{row + 1}", line[-1].tolist(), xytext=(8, -4), textcoords="offset points", fontweight="bold")
+        end = tuple(line[-1].tolist())
+        plane.annotate(f"{row + 1}", end, xytext=(8, -4), textcoords="offset points", fontweight="bold")
         ax = figure.add_subplot(grid[row, 1])
         images(pictures.detach().cpu(), columns=len(pictures), ax=ax)
         ax.set_title(f"{row + 1}: {name}", fontsize=13)
