@@ -433,9 +433,10 @@ def test_slides_are_of_the_course_and_students_get_both_shelves(two_shelves, tmp
     with pytest.raises(SystemExit, match="evidence is for reading"):
         slides.main(["--folder", str(two_shelves), "--out", str(tmp_path / "slides"), "evidence/03"])
     student.main(["--folder", str(two_shelves), "--out", str(tmp_path / "student")])
-    with zipfile.ZipFile(tmp_path / "student" / "notebooks.zip") as archive:
+    with zipfile.ZipFile(tmp_path / "student" / "what-i-cannot-create.zip") as archive:
         written = {p.relative_to(tmp_path / "student").as_posix() for p in (tmp_path / "student").rglob("*.ipynb")}
-        assert set(archive.namelist()) == written and "notebooks/evidence/03_a.ipynb" in written
+        zipped = {name.removeprefix("what-i-cannot-create/") for name in archive.namelist()}
+        assert zipped == written and "notebooks/evidence/03_a.ipynb" in written
 
 
 def test_the_readmes_pictures_come_from_both_shelves(two_shelves):
@@ -497,8 +498,8 @@ def test_the_student_edition_has_no_solution(tmp_path, capsys):
     student.main(["--folder", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
     text = (tmp_path / "out" / "notebooks" / "00_a.ipynb").read_text()
     assert "SECRET" not in text and "our own try" not in text and "def f(x)" in text and PIXEL[:20] in text
-    with zipfile.ZipFile(tmp_path / "out" / "notebooks.zip") as archive:
-        assert archive.read("notebooks/00_a.ipynb").decode() == text
+    with zipfile.ZipFile(tmp_path / "out" / "what-i-cannot-create.zip") as archive:
+        assert archive.read("what-i-cannot-create/notebooks/00_a.ipynb").decode() == text
 
 
 def test_a_page_needs_no_network_and_describes_its_pictures(tmp_path):
@@ -696,7 +697,7 @@ def fake_project(tmp_path, monkeypatch):
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).write_text(name)
     calls = []
-    monkeypatch.setattr(setup_env, "install", lambda python, root: calls.append(python) or calls_log[0])
+    monkeypatch.setattr(setup_env, "install", lambda python, root, lock: calls.append(python) or calls_log[0])
     calls_log = [None]
     return tmp_path, calls, calls_log
 
@@ -756,6 +757,8 @@ def test_an_environment_without_its_python_or_a_package_is_noticed_and_repaired(
     assert setup_env.is_ready(root) and not kept.exists()
     (root / ".venv" / "ready").write_bytes(b"\xff")
     assert not setup_env.is_ready(root)
+    setup_env.main(root)
+    assert setup_env.is_ready(root)
 
 
 def test_whoever_asks_with_another_python_does_not_make_the_environment_anew(fake_project, monkeypatch):
