@@ -78,17 +78,15 @@ explorer
 ]
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """A running JupyterLab: its address with a token in it, its folder, and the notary whose notebooks it trusts."""
-    home = tmp_path_factory.mktemp("lab")
-    folder, runtime = home / "notebooks", home / "runtime"
-    for name, sources in {"live": CELLS, "curves": CURVES, "explorer": EXPLORER}.items():
-        cells = [new_code_cell(source.strip()) for source in sources]
-        runner.write(folder / f"{name}.ipynb", runner.dumps(runner.normalise(new_notebook(cells=cells))))
-    silent = {"checkForUpdates": False, "fetchNews": "false", "doNotDisturbMode": True}  # it would ask for news
-    settings = "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
-    runner.write(home / settings, json.dumps(silent))
+def write_notebook(path, sources):
+    cells = [new_code_cell(source.strip()) for source in sources]
+    runner.write(path, runner.dumps(runner.normalise(new_notebook(cells=cells))))
+
+
+@contextlib.contextmanager
+def serving(home, folder, *more):
+    """JupyterLab and Notebook on a free port, with all that they write below `home`: process, address and token."""
+    runtime = home / "runtime"
     places = {
         "JUPYTER_CONFIG_DIR": home / "config",
         "JUPYTER_DATA_DIR": home / "data",
@@ -99,7 +97,7 @@ def lab(tmp_path_factory):
     }
     environment = {**os.environ, **{name: str(path) for name, path in places.items()}, "JUPYTER_PREFER_ENV_PATH": "1"}
     options = ["--no-browser", "--allow-root", "--port=0", f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1"]
-    options += ["--LabApp.news_url=None", "--LabApp.expose_app_in_browser=True"]
+    options += ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True", *more]
     with open(home / "log", "w") as log:
         command = [sys.executable, "-m", "jupyter", "lab", *options]
         server = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
@@ -109,14 +107,28 @@ def lab(tmp_path_factory):
             assert server.poll() is None and time.monotonic() < deadline, (home / "log").read_text()[-2000:]
             time.sleep(0.1)
         found = json.loads(info.read_text())
-        notary = NotebookNotary(data_dir=str(places["JUPYTER_DATA_DIR"]))
-        yield f"{found['url']}lab/tree/{{}}?reset&token={found['token']}", folder, notary
-        notary.store.close()
+        yield server, found["url"], found["token"]
     finally:
         server.terminate()  # it ends its kernels first
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(15)
         server.kill()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A running JupyterLab: its address with a token in it, its folder, and the notary whose notebooks it trusts."""
+    home = tmp_path_factory.mktemp("lab")
+    folder = home / "notebooks"
+    for name, sources in {"live": CELLS, "curves": CURVES, "explorer": EXPLORER}.items():
+        write_notebook(folder / f"{name}.ipynb", sources)
+    silent = {"checkForUpdates": False, "fetchNews": "false", "doNotDisturbMode": True}  # it would ask for news
+    settings = "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    runner.write(home / settings, json.dumps(silent))
+    with serving(home, folder, "--LabApp.news_url=None") as (_, url, token):
+        notary = NotebookNotary(data_dir=str(home / "data"))
+        yield f"{url}lab/tree/{{}}?reset&token={token}", folder, notary
+        notary.store.close()
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +204,9 @@ class Painter:
     def button(self, name):
         return self.root.get_by_role("button", name=name)
 
+    def colour(self, name):
+        return self.root.get_by_role("radio", name=name)
+
     def at(self, row, column):
         self.canvas.scroll_into_view_if_needed()
         box = self.canvas.bounding_box()
@@ -241,9 +256,9 @@ def test_paint_erase_finish_and_what_is_stored(page, lab):
     assert painter.pixels() == [WHITE] * 8 + [HATCHED] * 8
     assert len(painter.nats()) == 3 and [image[:8] for image in painter.completions()] == [[WHITE] * 8] * 3
 
-    painter.button("grey 0.25").click()
+    painter.colour("grey 0.25").click()
     painter.stroke((2, 0), (2, 3))  # the mouse jumps, the line has no gaps
-    painter.button("Erase").click()
+    painter.colour("Erase").click()
     painter.stroke((0, 0))
     page.touchscreen.tap(*painter.at(0, 1))
     painted = [HATCHED, HATCHED, *[WHITE] * 6, *[GREY] * 4, *[HATCHED] * 4]
@@ -265,15 +280,15 @@ def test_paint_erase_finish_and_what_is_stored(page, lab):
     assert min(painter.nats()) > max(few)  # 16 drawn pixels cost more than 6, of a model that has learned nothing
     painter.button("Top half").click()
     painter.canvas.focus()
-    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Delete"):
+    for key in ("ArrowDown", "ArrowRight", "Delete"):
         page.keyboard.press(key)
-    assert painter.root.locator(".course-spoken").inner_text() == "row 2, column 2: unknown"
+    assert painter.root.locator(".course-spoken").first.inner_text() == "row 2, column 2: unknown"
     page.keyboard.press("Tab")
     active = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
     assert page.evaluate(active) == 0
     page.keyboard.press("j")  # JupyterLab's "next cell"
-    page.keyboard.press("Enter")  # on the first swatch
-    assert painter.button("grey 0.00").get_attribute("aria-pressed") == "true" and page.evaluate(active) == 0
+    page.keyboard.press("ArrowRight")  # from the eraser round to the first swatch
+    assert painter.colour("grey 0.00").get_attribute("aria-checked") == "true" and page.evaluate(active) == 0
     assert painter.pixels() == [*[WHITE] * 5, HATCHED, WHITE, WHITE, *[HATCHED] * 8]
     painter.button("Reset").click()
     assert painter.pixels() == [WHITE] * 8 + [HATCHED] * 8

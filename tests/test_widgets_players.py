@@ -1,13 +1,19 @@
 """Games, scrubber and picture slider in a real JupyterLab and a real browser; skipped where there is no Chromium."""
 
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
-
-import runner
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright's Python package is not installed")
 
-from test_widgets_browser import browser, do, lab, open_notebook, page, prints, pytestmark  # noqa: E402, F401
+from test_widgets_browser import (  # noqa: E402, F401
+    browser,
+    do,
+    lab,
+    open_notebook,
+    page,
+    prints,
+    pytestmark,
+    write_notebook,
+)
 
 from course_utils.widgets import game_values  # noqa: E402
 
@@ -30,8 +36,7 @@ scrubber
 
 def opened(page, lab, source):  # noqa: F811
     address, folder, _ = lab
-    notebook = new_notebook(cells=[new_code_cell(source.strip())])
-    runner.write(folder / "players.ipynb", runner.dumps(runner.normalise(notebook)))
+    write_notebook(folder / "players.ipynb", [source])
     open_notebook(page, address, "players.ipynb")
     do(page, "notebook:run-all-cells")
 

@@ -1,4 +1,4 @@
-"""Settings of `make lab`: what a reader saves keeps the pictures of widgets, which end with their kernel."""
+"""Settings of `make lab`: what a reader saves keeps the pictures of widgets, and nothing pops up over the notebook."""
 
 import sys
 from pathlib import Path
@@ -19,5 +19,13 @@ def keep_pictures(model, **_):
             keep_the_picture(output.get("data", {}))
 
 
+def stay_quiet(_handler, page):
+    """Before the page is sent. JupyterLab's question whether it may fetch news would lie over the notebook."""
+    page["disabledExtensions"] = [*page.get("disabledExtensions", []), "@jupyterlab/apputils-extension:announcements"]
+    page["buildAvailable"] = page["buildCheck"] = False  # nor does it look for something to build
+    return page
+
+
 c.FileContentsManager.pre_save_hook = keep_pictures
+c.ServerApp.tornado_settings = {"page_config_hook": stay_quiet}
 c.LabApp.news_url = None

@@ -22,13 +22,20 @@ function draw(tag, className, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), { class: className, ...attributes }, children);
 }
 
-/** Put a widget on the page. Its root gets the class `course-widget`, which common.css is about, and one of its own. */
-function mount(el, className, ...children) {
-  const root = make("div", `course-widget ${className}`, {}, ...children);
-  // A letter is a command to JupyterLab ("dd" deletes the cell); with Ctrl, as in Ctrl+S, it may have the key.
-  root.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
-  });
+/**
+ * Put a widget on the page, with a line that says which `keys` it takes. Its root gets the class `course-widget`, which
+ * common.css is about, and one of its own.
+ */
+function mount(el, className, keys, ...children) {
+  const root = make("div", `course-widget ${className}`, {}, ...children, make("div", "course-keys", {}, keys));
+  // A letter is a command to JupyterLab ("dd" deletes the cell), and an arrow one to Notebook, which looks at keys
+  // before we see them: the attribute, on what has the keyboard, keeps both off. With Ctrl, as in Ctrl+S, they may have
+  // the key.
+  const ours = (event) => !event.ctrlKey && !event.metaKey && !event.altKey;
+  for (const name of ["focusin", "keydown", "keyup"]) {
+    root.addEventListener(name, (event) => event.target.toggleAttribute("data-lm-suppress-shortcuts", ours(event)));
+  }
+  root.addEventListener("keydown", (event) => ours(event) && event.stopPropagation());
   el.append(root);
 }
 
@@ -57,7 +64,7 @@ const number = (value, digits = 3) => minus(value.toFixed(digits).replace(/^-(?=
 const grid = (from, to, count) => Array.from({ length: count + 1 }, (_, i) => from + ((to - from) * i) / count);
 const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
 /** Style of words in a colour. Orange ones on white would be hard to read: the colour of the text is mixed in. */
-const inkOf = (colour) => `fill:color-mix(in srgb, ${colour} 55%, var(--course-ink))`;
+const inkOf = (colour) => `fill:color-mix(in srgb, ${colour} 50%, var(--course-ink))`;
 
 /** Round numbers, about five of them, from one end to the other, each with its words. */
 function ticks(from, to) {
@@ -110,26 +117,43 @@ function follow(element, focus, { begin, move, end }) {
 
 // ---- the kernel ----
 
+/** Call `action` at each change of some traits, until the function that this returns is called. */
+function listen(model, names, action) {
+  for (const name of names) model.on(`change:${name}`, action);
+  return () => {
+    for (const name of names) model.off(`change:${name}`, action);
+  };
+}
+
 /**
  * Ask the kernel, one wish at a time; of those that come meanwhile only the last is sent, so that no queue builds up.
  *
  * The widget answers each by one more in its trait `answers`, and by `error`, which `alarm` shows. `waiting` is told
- * when it begins (true) and ends (false). After a while `status` says that the kernel may be gone.
+ * when it begins (true) and ends (false). After a while `status` says that the kernel may be gone, and at once where
+ * nothing can be sent to it any more.
  */
 function asking(model, status, alarm, waiting = () => {}) {
   let [busy, next, timer] = [false, null, 0];
-  const hint = "No answer yet: the kernel is busy, or was restarted; then run the cell again.";
+  const late = "No answer yet: the kernel is busy, or was restarted; then run the cell again.";
+  const gone = "No kernel answers this widget any more. Run the cell again.";
   function ask(wish) {
     if (busy) {
       next = wish;
       return;
     }
     [busy, next] = [true, null];
-    model.send(wish);
-    timer = setTimeout(() => (status.textContent = hint), PATIENCE);
     waiting(true);
+    try {
+      model.send(wish);
+    } catch {
+      busy = false;
+      waiting(false);
+      status.textContent = gone;
+      return;
+    }
+    timer = setTimeout(() => (status.textContent = late), PATIENCE);
   }
-  model.on("change:answers", () => {
+  const forget = listen(model, ["answers"], () => {
     clearTimeout(timer);
     status.textContent = "";
     alarm.textContent = model.get("error");
@@ -138,5 +162,9 @@ function asking(model, status, alarm, waiting = () => {}) {
     if (next) ask(next);
   });
   alarm.textContent = model.get("error");
-  return { ask, busy: () => busy, stop: () => clearTimeout(timer) };
+  function stop() {
+    forget();
+    clearTimeout(timer);
+  }
+  return { ask, busy: () => busy, stop };
 }

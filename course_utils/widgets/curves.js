@@ -222,9 +222,11 @@ function render({ model, el }) {
   const controls = make("div", "kl-controls", {}, sliders.s.row, sliders.m.row);
   const status = make("div", "kl-step", { role: "status" }, title, sentence);
   const right = make("div", "kl-right", {}, steps, status, controls, table, bells.svg);
-  mount(el, "course-kl", make("div", "kl-left", {}, chart.svg), right);
-  for (const name of ["m", "s", "step"]) model.on(`change:${name}`, update);
+  const keys = "Keys: Tab goes on, Space presses a button, arrows move a slider.";
+  mount(el, "course-kl", keys, make("div", "kl-left", {}, chart.svg), right);
+  const forget = listen(model, ["m", "s", "step"], update);
   update();
+  return forget;
 }
 
 export default { render };

@@ -7,7 +7,7 @@ the sliders need no answer from the kernel.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anywidget
 import torch
@@ -86,7 +86,8 @@ def curves_picture(m: float = 1.0, s: float = -2.0) -> Figure:
     """
     m, s = _within("m", m, *M_RANGE), _within("s", s, *S_RANGE)
     figure = Figure(figsize=(10, 6.2), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    layout: Any = figure.get_layout_engine()  # the constrained one
+    layout.set(w_pad=0.1, h_pad=0.1)
     axes = figure.subplots(2, 3).flatten()
     for step, ax in enumerate(axes[:5], 1):
         _draw_step(ax, step, m, s)
@@ -123,7 +124,7 @@ class KLCurves(anywidget.AnyWidget):
     s = traitlets.Float(min=S_RANGE[0], max=S_RANGE[1]).tag(sync=True)
     step = traitlets.Int(1, min=1, max=len(STEPS)).tag(sync=True)
 
-    def __init__(self, m, s, step):
+    def __init__(self, m: float, s: float, step: int):
         m, s = _within("m", m, *M_RANGE), _within("s", s, *S_RANGE)
         step = _check.whole("step", step)
         if step > len(STEPS):
@@ -139,8 +140,9 @@ class KLCurves(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"KLCurves(m={self.m:g}, s={self.s:g}, step {self.step} of {len(STEPS)})"
 
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle: Any = super()._repr_mimebundle_(**kwargs)  # None only where there is nothing to show
+        data, metadata = bundle
         return {**data, **_browser.still(curves_picture(self.m, self.s))}, metadata
 
 

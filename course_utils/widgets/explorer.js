@@ -95,8 +95,8 @@ function render({ model, el }) {
     kernel.ask({ do: "decode", point: [x, y] });
   }
 
-  for (const name of ["picture", "sides", "point"]) model.on(`change:${name}`, showPicture);
-  model.on("change:point", () => {
+  const forget = listen(model, ["picture", "sides", "point"], showPicture);
+  const forgetPoint = listen(model, ["point"], () => {
     if (dragging || kernel.busy()) return; // the point is ours; otherwise another view of this widget moved it
     [x, y] = model.get("point");
     showPoint();
@@ -136,10 +136,13 @@ function render({ model, el }) {
   const figure = make("figure", "explorer-figure", {}, canvas, caption);
   const title = make("div", "course-title", {}, "Decoded there");
   const right = make("div", "explorer-right", {}, title, figure, status, alarm);
-  mount(el, "course-explorer", left, right);
+  const keys = "Keys on the plane: arrows move the marker, with Shift by more; Home puts it in the middle.";
+  mount(el, "course-explorer", keys, left, right);
   showPoint();
   showPicture();
-  return kernel.stop;
+  return () => {
+    for (const end of [forget, forgetPoint, kernel.stop]) end();
+  };
 }
 
 export default { render };

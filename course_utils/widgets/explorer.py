@@ -7,7 +7,7 @@ builds up in front of a slow decoder.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anywidget
 import torch
@@ -73,8 +73,7 @@ def explorer_picture(
     Args and errors are those of `latent_explorer`.
     """
     scene = _need_scene(codes, colours, limit)
-    point = _need_point(point, scene)
-    return _picture(decode, scene, point)
+    return _picture(decode, scene, _need_point(point, scene))
 
 
 def latent_explorer(
@@ -117,12 +116,21 @@ class LatentExplorer(anywidget.AnyWidget):
     error = traitlets.Unicode().tag(sync=True)
     answers = traitlets.Int().tag(sync=True)  # tells the browser that it may ask again, also after the same picture
 
-    def __init__(self, decode, codes, colours, point, limit):
+    image: Tensor
+
+    def __init__(
+        self,
+        decode: Decoder,
+        codes: Tensor | None,
+        colours: Tensor | None,
+        point: tuple[float, float] | None,
+        limit: float | None,
+    ):
         self._decode, self._scene = decode, _need_scene(codes, colours, limit)
-        point = _need_point(point, self._scene)
+        at = _need_point(point, self._scene)
         super().__init__()
         self.scene = _for_browser(self._scene)
-        self._show(point)
+        self._show(at)
         self.on_msg(self._receive)
 
     def _show(self, point: list[float]) -> None:
@@ -147,15 +155,16 @@ class LatentExplorer(anywidget.AnyWidget):
         dots = f"{len(self._scene.codes):,} codes" if len(self._scene.codes) else "no codes"
         return f"LatentExplorer({height}×{width} pixels, {dots})"
 
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle: Any = super()._repr_mimebundle_(**kwargs)  # None only where there is nothing to show
+        data, metadata = bundle
         return {**data, **_browser.still(_picture(self._decode, self._scene, self.point))}, metadata
 
 
 class Scene(NamedTuple):
     """The plane and its dots, on the CPU, but for `like`."""
 
-    centre: tuple[float, float]
+    centre: tuple[float, ...]  # two numbers
     half: float  # of the plane's side
     codes: Tensor  # (M, 2) float64, none or at most MOST_DOTS
     colours: Tensor | None  # (M,) int64 labels or float64 phases in [0, 1)
@@ -171,7 +180,7 @@ class Scene(NamedTuple):
         return [] if self.colours is None or self.phases else self.colours.unique().tolist()
 
 
-def _need_scene(codes: object, colours: object, limit: object) -> Scene:
+def _need_scene(codes: Any, colours: Any, limit: Any) -> Scene:
     if limit is not None:
         limit = _check.positive("limit", limit)
     if codes is None:
@@ -189,14 +198,14 @@ def _need_scene(codes: object, colours: object, limit: object) -> Scene:
     return Scene(centre, half, codes[few], None if colours is None else colours[few], like)
 
 
-def _need_codes(name: str, codes: object) -> Tensor:
+def _need_codes(name: str, codes: Any) -> Tensor:
     sound = isinstance(codes, Tensor) and codes.is_floating_point() and codes.ndim == 2 and codes.shape[1] == 2
     if not sound or not len(codes) or not codes.isfinite().all():
         raise ValueError(f"{name} must be finite floating point (N, 2) with N > 0, got {_check.describe(codes)}")
     return codes
 
 
-def _need_colours(colours: object, n: int) -> Tensor:
+def _need_colours(colours: Any, n: int) -> Tensor:
     sound = isinstance(colours, Tensor) and (colours.dtype == torch.int64 or colours.is_floating_point())
     if not sound or tuple(colours.shape) != (n,):
         want = f"int64 labels or floating-point phases of shape ({n},), one a code"
@@ -211,7 +220,7 @@ def _need_colours(colours: object, n: int) -> Tensor:
     return colours
 
 
-def _need_pair(point: object) -> list[float]:
+def _need_pair(point: Any) -> list[float]:
     try:
         x, y = point.tolist() if isinstance(point, Tensor) else point
         if not isinstance(x, bool | str) and not isinstance(y, bool | str) and math.isfinite(x) and math.isfinite(y):
@@ -222,7 +231,7 @@ def _need_pair(point: object) -> list[float]:
     raise ValueError(f"point must be two finite numbers, got {got}")
 
 
-def _need_point(point: object, scene: Scene) -> list[float]:
+def _need_point(point: Any, scene: Scene) -> list[float]:
     if point is None:
         return list(scene.centre)
     point = _need_pair(point)
@@ -235,18 +244,19 @@ def _need_point(point: object, scene: Scene) -> list[float]:
 
 def _for_browser(scene: Scene) -> dict:
     """The scene in JSON: dots as [x, y, group], groups as their colours, and what to call each dot."""
+    colours: Any = scene.colours  # a tensor where there are kinds or phases
     groups, names = [GREY], [""] * len(scene.codes)
     group = torch.zeros(len(scene.codes), dtype=torch.int64)
     labels = []
     if scene.kinds:
-        group = torch.searchsorted(torch.tensor(scene.kinds), scene.colours)
+        group = torch.searchsorted(torch.tensor(scene.kinds), colours)
         groups = [to_hex(colour) for colour in LABELS[: len(scene.kinds)]]
-        names = [f"label {k}" for k in scene.colours.tolist()]
+        names = [f"label {k}" for k in colours.tolist()]
         labels = [{"name": name, "at": at} for name, at in _names(scene)]
     elif scene.phases:
-        group = (scene.colours * BINS).round().long() % BINS
+        group = (colours * BINS).round().long() % BINS
         groups = [to_hex(CYCLE(k / BINS)) for k in range(BINS)]
-        names = [f"phase {phase:.2f}" for phase in scene.colours.tolist()]
+        names = [f"phase {phase:.2f}" for phase in colours.tolist()]
     places = [[float(f"{value:.5g}") for value in place] for place in scene.codes.tolist()]
     return {
         "centre": scene.centre,
@@ -275,7 +285,8 @@ def _picture(decode: Decoder, scene: Scene, point: list[float]) -> Figure:
     crosses = across + torch.tensor(scene.centre, dtype=torch.float64)
     pictures = explore(decode, torch.cat([crosses, torch.tensor([point])]).to(scene.like))
     figure = Figure(figsize=(9.6, 4.3), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(h_pad=0.1)
+    layout: Any = figure.get_layout_engine()  # the constrained one
+    layout.set(h_pad=0.1)
     plane, one, atlas = figure.subplots(1, 3, width_ratios=[4, 1.7, 4])
     _draw_plane(plane, scene)
     plane.plot(*crosses.T, "+", color=INK, markersize=9, markeredgewidth=1.5)
@@ -291,16 +302,17 @@ def _picture(decode: Decoder, scene: Scene, point: list[float]) -> Figure:
 
 
 def _draw_plane(ax: Axes, scene: Scene) -> None:
+    colours: Any = scene.colours  # a tensor where there are kinds or phases
     colour = GREY
     if scene.kinds:
-        colour = [LABELS[scene.kinds.index(k)] for k in scene.colours.tolist()]
+        colour = [LABELS[scene.kinds.index(k)] for k in colours.tolist()]
     elif scene.phases:
-        colour = CYCLE(scene.colours.numpy())
+        colour = CYCLE(colours.numpy())
     if len(scene.codes):
         ax.scatter(*scene.codes.T, s=9, c=colour, linewidth=0)
     for name, at in _names(scene):
         rim = [withStroke(linewidth=3, foreground="white")]
-        ax.text(*at, name, fontsize=14, fontweight="bold", ha="center", va="center", path_effects=rim)
+        ax.text(at[0], at[1], name, fontsize=14, fontweight="bold", ha="center", va="center", path_effects=rim)
     (x, y), half = scene.centre, scene.half
     ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal", xlabel="z₁", ylabel="z₂")
     title = "The codes of the data" if len(scene.codes) else "The plane of codes"

@@ -164,9 +164,11 @@ function render({ model, el }) {
   }
 
   const controls = make("div", "games-controls", {}, along.row, spoken, choice);
-  mount(el, "course-games", ...charts, controls, table);
-  for (const name of ["logit", "axis"]) model.on(`change:${name}`, update);
+  const keys = "Keys: Tab goes on, arrows move the slider, Page Up and Page Down by more, Space presses a button.";
+  mount(el, "course-games", keys, ...charts, controls, table);
+  const forget = listen(model, ["logit", "axis"], update);
   update();
+  return forget;
 }
 
 export default { render };

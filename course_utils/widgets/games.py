@@ -9,7 +9,7 @@ Goodfellow, arXiv 1701.00160, section 3.2, whose costs have a factor 1/2 that th
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anywidget
 import torch
@@ -69,7 +69,8 @@ def games_picture(logit: float = -4.0, axis: str = "logit") -> Figure:
     """
     logit, axis = _need_logit(logit), _need_axis(axis)
     figure = Figure(figsize=(10, 4.6), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.06)
+    layout: Any = figure.get_layout_engine()  # the constrained one
+    layout.set(w_pad=0.1, h_pad=0.06)
     costs, gradients = figure.subplots(1, 2)
     _draw_costs(costs, logit, axis)
     _draw_gradients(gradients, logit, axis)
@@ -102,15 +103,16 @@ class GameCurves(anywidget.AnyWidget):
     logit = traitlets.Float(min=-REACH, max=REACH).tag(sync=True)
     axis = traitlets.Enum(list(AXES)).tag(sync=True)
 
-    def __init__(self, logit, axis):
+    def __init__(self, logit: float, axis: str):
         super().__init__(logit=_need_logit(logit), axis=_need_axis(axis))
         self.scene = _scene()
 
     def __repr__(self) -> str:
         return f"GameCurves(logit={self.logit:g}, against the {self.axis})"
 
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle: Any = super()._repr_mimebundle_(**kwargs)  # None only where there is nothing to show
+        data, metadata = bundle
         return {**data, **_browser.still(games_picture(self.logit, self.axis))}, metadata
 
 
@@ -155,7 +157,8 @@ def _draw_costs(ax: Axes, logit: float, axis: str) -> None:
     here = {name: value.cost.item() for name, value in game_values(logit).items()}
     _draw(ax, logit, axis, costs, here)
     for line in ax.lines:
-        if line.get_marker() == "o" and line.get_ydata()[0] < COSTS[0]:  # beneath the axis: shown at its end
+        heights: Any = line.get_ydata()
+        if line.get_marker() == "o" and heights[0] < COSTS[0]:  # beneath the axis: shown at its end
             line.set(ydata=[COSTS[0]], marker="v")
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     ax.set(ylim=COSTS, ylabel="cost of one sample, nats")
@@ -184,9 +187,9 @@ def _draw(ax: Axes, logit: float, axis: str, curves: dict[str, Tensor], here: di
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _key(ax: Axes, logit: float, here: dict[str, float], what: str, where: str) -> None:
+def _key(ax: Axes, logit: float, here: dict[str, float], what: str, where: Any) -> None:
     """A legend whose entries tell the value of each game at the point."""
-    lines = [line for line in ax.lines if len(line.get_xdata()) > 2]
+    lines = [line for line in ax.lines if len(line.get_xdata()) > 2]  # pyright: ignore[reportArgumentType]
     values = [f"{here[name]:.4g}".replace("-", "−") for name in GAME_STYLES]
     words = [f"{words}: {value}" for (words, *_), value in zip(GAME_STYLES.values(), values, strict=True)]
     probability = torch.tensor(logit, dtype=torch.float64).sigmoid().item()
@@ -194,7 +197,7 @@ def _key(ax: Axes, logit: float, here: dict[str, float], what: str, where: str) 
     ax.legend(lines, words, title=title, title_fontsize=10.5, fontsize=10.5, loc=where, frameon=False)
 
 
-def _finite(logits: Tensor | float) -> Tensor:
+def _finite(logits: Any) -> Tensor:
     if not isinstance(logits, Tensor) and math.isfinite(_check.number(logits)):
         logits = torch.tensor(_check.number(logits), dtype=torch.float64)
     sound = isinstance(logits, Tensor) and logits.is_floating_point() and logits.numel()

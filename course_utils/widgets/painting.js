@@ -4,6 +4,7 @@
 const UNKNOWN = -1;
 const AS_GIVEN = 0;
 const SIDE = 336; // pixels on the screen for the longer side of the picture
+const KEYS = "arrows move, with Shift they paint, Space paints, Delete erases.";
 
 /** The cells on the straight line between two cells, so that a fast stroke has no gaps (Bresenham). */
 function line([r0, c0], [r1, c1]) {
@@ -37,13 +38,15 @@ function render({ model, el }) {
   let codes = [...model.get("codes")];
   let brush = 1; // the code that a stroke leaves
   let last = null; // where the stroke in progress was last
-  let cursor = null; // of the keyboard, once it is used
+  let cursor = null; // of the keyboard, while it is on the picture
+  let resting = [0, 0]; // where the keyboard left it
+  const spoken = make("span", "course-spoken", { "aria-live": "polite" });
 
   // ---- the picture ----
   const canvas = make("canvas", "painter-canvas", {
     tabindex: "0",
     role: "application",
-    "aria-label": `Picture of ${height} rows and ${width} columns. Arrow keys move, Space paints, Delete erases.`,
+    "aria-label": `Picture of ${height} rows and ${width} columns. ${KEYS}`,
   });
   const scale = window.devicePixelRatio || 1;
   canvas.width = Math.round(width * cell * scale);
@@ -100,7 +103,7 @@ function render({ model, el }) {
   }
 
   const begin = (event) => {
-    cursor = null;
+    [cursor, spoken.textContent] = [null, ""]; // that the press has put the keyboard here is of no interest
     last = cellAt(event);
     put(last, brush);
     paint();
@@ -117,23 +120,31 @@ function render({ model, el }) {
   };
   follow(canvas, canvas, { begin, move, end });
 
-  const spoken = make("span", "course-spoken", { "aria-live": "polite" });
   canvas.addEventListener("keydown", (event) => {
     const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     const move = moves[event.key];
     const code = { " ": brush, Enter: brush, Delete: UNKNOWN, Backspace: UNKNOWN }[event.key];
     if (!move && code === undefined) return;
     event.preventDefault();
-    const [r, c] = cursor ?? [0, 0];
-    cursor = move && cursor ? [clamp(r + move[0], 0, height - 1), clamp(c + move[1], 0, width - 1)] : [r, c];
-    if (code !== undefined) {
-      put(cursor, code);
-      save();
-    }
+    const [r, c] = cursor ?? resting;
+    cursor = move ? [clamp(r + move[0], 0, height - 1), clamp(c + move[1], 0, width - 1)] : [r, c];
+    resting = cursor;
+    if (code !== undefined) put(cursor, code);
+    if (move && event.shiftKey) for (const place of [[r, c], cursor]) put(place, brush); // a stroke
+    if (code !== undefined || event.shiftKey) save();
     paint();
+    speak();
+  });
+  function speak() {
     const now = codes[cursor[0] * width + cursor[1]];
     const name = now === UNKNOWN ? "unknown" : now === AS_GIVEN ? "as given" : swatches[now - 1].name;
     spoken.textContent = `row ${cursor[0] + 1}, column ${cursor[1] + 1}: ${name}`;
+  }
+  canvas.addEventListener("focus", () => {
+    if (!canvas.matches(":focus-visible")) return; // a mouse put it there, and needs no cursor
+    cursor = resting;
+    paint();
+    speak();
   });
   canvas.addEventListener("blur", () => {
     cursor = null;
@@ -141,14 +152,25 @@ function render({ model, el }) {
   });
 
   // ---- what to paint with ----
-  const box = make("div", "painter-swatches", { role: "group", "aria-label": "Paint with" });
+  const box = make("div", "painter-swatches", { role: "radiogroup", "aria-label": "Paint with" });
   const choices = new Map();
   function choose(code) {
     brush = code;
-    for (const [k, button] of choices) button.setAttribute("aria-pressed", String(k === code));
+    for (const [k, choice] of choices) {
+      choice.setAttribute("aria-checked", String(k === code));
+      choice.tabIndex = k === code ? 0 : -1; // one stop of Tab for all colours; the arrows go on from there
+    }
   }
+  box.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    const all = [...choices.keys()];
+    choose(all.at((all.indexOf(brush) + by) % all.length));
+    choices.get(brush).focus();
+  });
   function swatch(code, name, colour) {
-    const extra = { type: "button", "aria-label": name, title: name };
+    const extra = { type: "button", role: "radio", "aria-label": name, title: name };
     const made = make("button", colour ? "painter-swatch" : "painter-swatch painter-eraser", extra);
     if (colour) made.style.backgroundColor = colour;
     else made.append(make("span", "painter-hatch"), "Erase");
@@ -165,6 +187,7 @@ function render({ model, el }) {
   const alarm = make("div", "course-error", { role: "alert" });
   const upper = first.map((_, i) => (i < Math.floor(height / 2) * width ? AS_GIVEN : UNKNOWN));
   const results = make("div", "painter-results");
+  const drawn = make("span", "course-spoken", { "aria-live": "polite" });
   const kernel = asking(model, status, alarm, (busy) => {
     finish.setAttribute("aria-disabled", String(busy)); // not `disabled`: that would take the keyboard's focus away
     results.classList.toggle("painter-stale", busy);
@@ -200,18 +223,23 @@ function render({ model, el }) {
   const yours = make("div", "course-title", {}, "Your picture");
   const title = make("div", "course-title", {}, "Completed, and what it costs in nats");
   const left = make("div", "painter-left", {}, yours, canvas, box, buttons, spoken);
-  mount(el, "course-painter", left, make("div", "painter-right", {}, title, results, status, alarm));
+  const right = make("div", "painter-right", {}, title, results, drawn, status, alarm);
+  mount(el, "course-painter", `Keys in the picture: ${KEYS} In the colours, arrows choose.`, left, right);
 
-  model.on("change:codes", () => {
+  const forgetCodes = listen(model, ["codes"], () => {
     if (last) return; // not in the middle of a stroke
     codes = [...model.get("codes")];
     paint();
   });
-  model.on("change:completions", showResults);
-  model.on("change:captions", showResults);
+  const forgetResults = listen(model, ["completions", "captions"], showResults);
+  const forgetAnswers = listen(model, ["answers"], () => {
+    drawn.textContent = model.get("error") ? "" : `Drawn: ${model.get("captions").join(", ")}`;
+  });
   paint();
   showResults();
-  return kernel.stop;
+  return () => {
+    for (const end of [forgetCodes, forgetResults, forgetAnswers, kernel.stop]) end();
+  };
 }
 
 export default { render };

@@ -5,6 +5,7 @@ is painting.js beside this file.
 """
 
 import math
+from typing import Any
 
 import anywidget
 import torch
@@ -101,7 +102,8 @@ def picture(x: Tensor, known: Tensor, pictures: Tensor, nats: Tensor, palette: T
     rows = math.ceil(len(completed) / columns)
     height, width = max(rows * 1.7, 2.4) + 0.4, max(columns * 1.5, 4.4)  # inches, the width of the right part
     figure = Figure(figsize=(height + width, height), layout="constrained", facecolor="white")
-    left, right = figure.subfigures(1, 2, width_ratios=[height, width])
+    halves: Any = figure.subfigures(1, 2, width_ratios=[height, width])
+    left, right = halves
     left.suptitle("Given; hatched: unknown", fontsize=12)
     ax = left.subplots()
     _draw(ax, given)
@@ -157,7 +159,18 @@ class Painter(anywidget.AnyWidget):
     error = traitlets.Unicode().tag(sync=True)
     answers = traitlets.Int().tag(sync=True)  # tells the browser that a press was answered, also by the same picture
 
-    def __init__(self, model, start, known, palette, n, seed):
+    pictures: Tensor
+    nats: Tensor
+
+    def __init__(
+        self,
+        model: AutoregressiveModel,
+        start: Tensor,
+        known: Tensor | None,
+        palette: Tensor | None,
+        n: int,
+        seed: int,
+    ):
         _need_model(model)
         _need_start(start, model)
         known = _upper_half(model.shape) if known is None else _need_known(known, model)
@@ -219,13 +232,14 @@ class Painter(anywidget.AnyWidget):
         _, height, width = self._model.shape
         return f"Painter({height}×{width} pixels, {self._n} completions)"
 
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle: Any = super()._repr_mimebundle_(**kwargs)  # None only where there is nothing to show
+        data, metadata = bundle
         figure = picture(self.x, self.known, self.pictures, self.nats, self._palette)
         return {**data, **_browser.still(figure)}, metadata
 
 
-def _decode(codes: object, start: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+def _decode(codes: Any, start: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """The browser's codes, one a pixel, as a picture of the kind of start, and which of its pixels are known (H, W).
 
     Raises:
@@ -249,7 +263,7 @@ def _swatches(model: AutoregressiveModel, start: Tensor, palette: Tensor | None)
         palette = _need_palette(palette)
         if len(palette) != levels:
             raise ValueError(f"palette must have {levels} colours, one for each token, got {len(palette)}")
-        return torch.arange(levels), palette
+        return torch.arange(len(palette)), palette
     if model.shape[0] == 1:
         if palette is not None:
             raise ValueError("palette must be None for grey pictures: one paints with their levels")
@@ -264,13 +278,13 @@ def _swatches(model: AutoregressiveModel, start: Tensor, palette: Tensor | None)
     return values, palette
 
 
-def _need_model(model: object) -> None:
+def _need_model(model: Any) -> None:
     if not isinstance(model, AutoregressiveModel) or model.shape[0] not in (1, 3):
         what = f"one of shape {model.shape}" if isinstance(model, AutoregressiveModel) else type(model).__name__
         raise ValueError(f"model must be an autoregressive model of 1 or 3 channels, got {what}")
 
 
-def _need_picture(name: str, x: object, model: AutoregressiveModel) -> None:
+def _need_picture(name: str, x: Any, model: AutoregressiveModel) -> None:
     tokens = model.pixels.tokens
     shape = model.shape[1:] if tokens else model.shape
     right_type = isinstance(x, Tensor) and (x.dtype == torch.int64 if tokens else x.is_floating_point())
@@ -279,7 +293,7 @@ def _need_picture(name: str, x: object, model: AutoregressiveModel) -> None:
         raise ValueError(f"{name} must be one picture of the model, {want} of shape {shape}, got {_check.describe(x)}")
 
 
-def _need_start(start: object, model: AutoregressiveModel) -> None:
+def _need_start(start: Any, model: AutoregressiveModel) -> None:
     _need_picture("start", start, model)
     try:
         need_values(start.unsqueeze(0), model)
@@ -287,17 +301,17 @@ def _need_start(start: object, model: AutoregressiveModel) -> None:
         raise ValueError(f"start must be a picture of the model, but {error}") from None
 
 
-def _need_known(known: object, model: AutoregressiveModel) -> Tensor:
+def _need_known(known: Any, model: AutoregressiveModel) -> Tensor:
     return _need_mask(known, model.shape[1:])
 
 
-def _need_mask(known: object, sides: tuple[int, int]) -> Tensor:
+def _need_mask(known: Any, sides: tuple[int, ...]) -> Tensor:
     if not isinstance(known, Tensor) or known.dtype != torch.bool or tuple(known.shape) != sides:
         raise ValueError(f"known must be a bool tensor of shape {sides}, one a pixel, got {_check.describe(known)}")
     return known.cpu()
 
 
-def _need_palette(palette: object) -> Tensor:
+def _need_palette(palette: Any) -> Tensor:
     """The palette on the CPU, float32."""
     is_colours = isinstance(palette, Tensor) and palette.is_floating_point() and palette.ndim == 2
     if not is_colours or palette.shape[1] != 3 or not len(palette) or not ((palette >= 0) & (palette <= 1)).all():

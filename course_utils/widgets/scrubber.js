@@ -176,10 +176,14 @@ function render({ model, el }) {
   }
 
   const left = make("div", "scrubber-left", {}, title, plane.canvas, make("div", "scrubber-bar", {}, player, along.row));
-  mount(el, "course-scrubber", left, make("div", "scrubber-right", {}, legend(scene), facts));
-  model.on("change:frame", update);
+  const keys = "Keys: Tab goes on, Space plays and pauses, arrows move the slider from frame to frame.";
+  mount(el, "course-scrubber", keys, left, make("div", "scrubber-right", {}, legend(scene), facts));
+  const forget = listen(model, ["frame"], update);
   update();
-  return () => clearInterval(timer);
+  return () => {
+    forget();
+    clearInterval(timer);
+  };
 }
 
 export default { render };

@@ -7,7 +7,7 @@ so that playing them needs no answer from the kernel.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anywidget
 import torch
@@ -142,7 +142,7 @@ class TrainingScrubber(anywidget.AnyWidget):
     film = traitlets.Bytes().tag(sync=True)  # all frames; see _for_browser
     frame = traitlets.Int(0, min=0).tag(sync=True)
 
-    def __init__(self, frames, real, show):
+    def __init__(self, frames: Sequence[Frame], real: Tensor, show: str):
         self._film = _need_film(frames, real, show)
         super().__init__()
         self.scene, self.film = _for_browser(self._film)
@@ -151,8 +151,9 @@ class TrainingScrubber(anywidget.AnyWidget):
         steps = [frame.step for frame in self._film.frames]
         return f"TrainingScrubber({len(steps)} frames, steps {steps[0]:,} to {steps[-1]:,})"
 
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle: Any = super()._repr_mimebundle_(**kwargs)  # None only where there is nothing to show
+        data, metadata = bundle
         return {**data, **_browser.still(_picture(self._film))}, metadata
 
 
@@ -229,20 +230,20 @@ def _kept(x: Tensor) -> Tensor:
     return x.detach().float().cpu().clone()
 
 
-def _need_output(name: str, x: object, shape: tuple[int, ...]) -> Tensor:
+def _need_output(name: str, x: Any, shape: tuple[int, ...]) -> Tensor:
     if not isinstance(x, Tensor) or not x.is_floating_point() or tuple(x.shape) != shape or not x.isfinite().all():
         raise ValueError(f"{name} must return finite floating point of shape {shape}, got {_check.describe(x)}")
     return x
 
 
-def _need_rows(name: str, x: object) -> Tensor:
+def _need_rows(name: str, x: Any) -> Tensor:
     sound = isinstance(x, Tensor) and x.is_floating_point() and x.ndim == 2 and x.numel()
     if not sound or not x.isfinite().all():
         raise ValueError(f"{name} must be finite floating point (N, D) with N, D > 0, got {_check.describe(x)}")
     return x
 
 
-def _need_film(frames: object, real: object, show: object) -> Film:
+def _need_film(frames: Any, real: Any, show: Any) -> Film:
     if not isinstance(frames, Sequence) or len(frames) < 2 or not all(isinstance(f, Frame) for f in frames):
         got = f"{len(frames)} of them" if isinstance(frames, Sequence) else type(frames).__name__
         raise ValueError(f"frames must be a list of at least two frames of `watch`, got {got}")

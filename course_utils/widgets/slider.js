@@ -34,9 +34,10 @@ function render({ model, el }) {
   right.style.maxWidth = `${Math.max(width, 320)}px`;
   if (title.trim()) right.append(make("div", "course-title", {}, title));
   right.append(...images, along.row);
-  mount(el, "course-pictures", large, right);
-  model.on("change:at", update);
+  mount(el, "course-pictures", "Keys: arrows move the slider.", large, right);
+  const forget = listen(model, ["at"], update);
   update();
+  return forget;
 }
 
 export default { render };

@@ -9,7 +9,7 @@ import math
 import textwrap
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anywidget
 import matplotlib.image
@@ -65,7 +65,7 @@ class PictureSlider(anywidget.AnyWidget):
     scene = traitlets.Dict().tag(sync=True)  # what never changes: words, pictures, and their width on the screen
     at = traitlets.Int(0, min=0).tag(sync=True)
 
-    def __init__(self, pictures, title, label):
+    def __init__(self, pictures: Mapping[Label, Tensor], title: str, label: str):
         self._rows = _need_rows(pictures, title, label)
         super().__init__()
         self.scene = _for_browser(self._rows)
@@ -74,8 +74,9 @@ class PictureSlider(anywidget.AnyWidget):
         words = self._rows.words
         return " ".join(f"PictureSlider({len(words)} rows, {words[0]} to {words[-1]})".split())
 
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle: Any = super()._repr_mimebundle_(**kwargs)  # None only where there is nothing to show
+        data, metadata = bundle
         alt = {"image/png": {"alt": _in_words(self._rows)}}
         return {**data, **_browser.still(_picture(self._rows))}, {**metadata, **alt}
 
@@ -162,7 +163,7 @@ def _count(n: int) -> str:
     return "1 picture" if n == 1 else f"{n} pictures"
 
 
-def _need_rows(pictures: object, title: object, label: object) -> Rows:
+def _need_rows(pictures: Any, title: Any, label: Any) -> Rows:
     for name, text in (("title", title), ("label", label)):
         if not isinstance(text, str):
             raise ValueError(f"{name} must be a text, got {_check.describe(text)}")
@@ -180,7 +181,7 @@ def _need_rows(pictures: object, title: object, label: object) -> Rows:
     return Rows(title, label, words, kept)
 
 
-def _need_pictures(name: str, x: object) -> Tensor:
+def _need_pictures(name: str, x: Any) -> Tensor:
     sound = isinstance(x, Tensor) and x.is_floating_point() and x.ndim == 4 and x.shape[1] in (1, 3) and x.numel()
     if not sound or len(x) > MOST_PICTURES:
         want = f"floating point (N, 1 or 3, H, W) with N from 1 to {MOST_PICTURES}"
