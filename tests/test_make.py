@@ -95,10 +95,11 @@ def test_the_status_of_what_ran_is_that_of_make(project):
 
 
 def test_what_runs_sees_no_foreign_settings(project):
-    wanted = ["PYTHONPATH", "MPLBACKEND", "VIRTUAL_ENV", "OMP_NUM_THREADS", "PYTHONUTF8"]
+    wanted = ["PYTHONPATH", "MPLBACKEND", "VIRTUAL_ENV", "PYTHONDEVMODE", "OMP_NUM_THREADS", "PYTHONUTF8"]
     (project / "tools" / "student.py").write_text(f"import os; print([os.environ.get(n) for n in {wanted}])")
     foreign = {"PYTHONPATH": "/p", "MPLBACKEND": "Agg", "VIRTUAL_ENV": "/v", "OMP_NUM_THREADS": ""}
-    assert make_py(project, "student", **foreign).stdout == "[None, None, None, '1', '1']\n"
+    foreign["PYTHONDEVMODE"] = "1"
+    assert make_py(project, "student", **foreign).stdout == "[None, None, None, None, '1', '1']\n"
     assert "'3'" in make_py(project, "student", **foreign | {"OMP_NUM_THREADS": "3"}).stdout
 
 

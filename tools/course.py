@@ -3,9 +3,14 @@
 import argparse
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+if __name__ == "__main__":  # Ctrl-C while the libraries are loaded: there is nothing to tidy yet, and nothing to tell
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    import runner  # noqa: F401 -- first, since it makes the loading of nbformat a matter of less than a second
 
 import pages
 from runner import (
@@ -13,6 +18,8 @@ from runner import (
     ROOT,
     TIMEOUT,
     Unreadable,
+    alone_in,
+    as_tool,
     find,
     jobs,
     name_of,
@@ -35,13 +42,23 @@ def main(arguments=None):
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds a notebook may take")
     options = parser.parse_args(arguments)
 
-    folder, out = options.folder, writable(options.out)
+    out = writable(options.out)
+    if any(path.suffix in (".html", ".ipynb") for path in out.iterdir()) and not (out / "results.json").exists():
+        # what is not of the course is removed from a folder of pages, and this is not one of ours
+        sys.exit(f"{out} has pages or notebooks that are not of this course: name another place with OUT=…")
+    with alone_in(out, "or name another place with OUT=…"):
+        run_and_publish(options, out)
+
+
+def run_and_publish(options, out):
+    folder = options.folder
     paths = find(options.names, folder, evidence=options.all)
     everything = shelf(folder) + shelf(folder, evidence=True)
     pages.remove_stale(out, keep={bare(p, folder) for p in everything})
     # Results of the notebooks that are not run this time stay in the index.
     memory = out / "results.json"
-    results = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
+    results = remembered(memory)
+    write(memory, json.dumps(results, indent=1))  # from now on the folder is known to be ours, whatever happens
 
     slow = calibration()
 
@@ -60,6 +77,28 @@ def main(arguments=None):
     print(f"Read the course in {where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where}")
     if failed:
         sys.exit(f"{len(failed)} of {len(finished)} notebooks failed: {', '.join(failed)}")
+
+
+def remembered(memory):
+    """The results in a file, by name; those that an older version wrote otherwise, or a fault spoilt, are left out."""
+    try:
+        results = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {name: result for name, result in results.items() if _is_result(result)} if isinstance(results, dict) else {}
+
+
+def _is_result(result):
+    def is_number(value, least=0.0):
+        return isinstance(value, int | float) and value >= least
+
+    try:
+        numbers = is_number(result["seconds"]) and is_number(result["peak_mb"])
+        error = result["error"] is None or isinstance(result["error"], dict)
+        slow = result["calibration"] is None or is_number(result["calibration"], 1e-9)
+        return numbers and error and slow and all(is_number(seconds) for _, seconds, _, _ in result["slowest"])
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def calibration():
@@ -124,7 +163,7 @@ def publish(folder, results, out):
         name = bare(path, folder)
         links = {key: rows[name].get(key) for key in ("previous", "following", "beside")}
         target, mark = out / f"{name}.html", pages.mark(notebook, sorted(rows), links)
-        if not (target.exists() and target.read_text(encoding="utf-8").endswith(mark)):
+        if not (target.exists() and target.read_bytes().endswith(mark.encode())):
             write(target, pages.convert(made, notebook, name, path.parent, set(rows), **links) + mark)
     lectures = [{**rows[bare(p, folder)], "evidence": rows.get(f"evidence/{p.stem}")} for p in course if p in found]
     readme = folder.parent / "README.md"
@@ -145,4 +184,4 @@ def _step(rows, name):
 
 
 if __name__ == "__main__":
-    main()
+    as_tool(main)

@@ -13,6 +13,9 @@ import shutil
 from importlib.resources import files
 from pathlib import Path
 
+import runner  # noqa: F401 -- first: with it nbformat is loaded in less than a second
+
+# isort: split
 import jinja2
 import nbformat
 from nbconvert import HTMLExporter, SlidesExporter
@@ -258,6 +261,8 @@ def remove_stale(folder, keep):
     """
     folder = Path(folder)
     for path in [*folder.glob("*"), *(folder / EVIDENCE).glob("*")]:
+        if path.is_dir():
+            continue
         if path.suffix == ".part":
             path.unlink()
         elif path.suffix in (".html", ".ipynb"):

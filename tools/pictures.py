@@ -5,7 +5,7 @@
 
 import base64
 
-from runner import NOTEBOOKS, ROOT, read_all, shelf
+from runner import NOTEBOOKS, ROOT, as_tool, read_all, shelf, write
 
 PREFIX = "readme-"
 
@@ -27,9 +27,9 @@ def main():
     for name, png in pictures().items():
         path = docs / f"{name}.png"
         if not path.exists() or path.read_bytes() != png:
-            path.write_bytes(png)
+            write(path, png)
             print(f"{path.relative_to(ROOT)} is new")
 
 
 if __name__ == "__main__":
-    main()
+    as_tool(main)

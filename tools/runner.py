@@ -12,20 +12,30 @@ import contextlib
 import hashlib
 import importlib.util
 import json
+import logging
 import os
 import re
+import secrets
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
 
+# nbformat loads jsonschema, and that a checker of web addresses, which builds its grammar for seconds. Nobody needs it.
+if "jsonschema" not in sys.modules:
+    sys.modules.setdefault("rfc3987_syntax", None)
+
 import nbformat
 from tqdm import tqdm
+
+from setup_env import alone
 
 try:
     import resource
@@ -87,9 +97,13 @@ def _named(pattern, paths):
 
 
 def read(path):
-    """The notebook at `path`. Raises Unreadable for anything that is not one."""
+    """The notebook at `path`. Raises Unreadable for anything that is not one, FileNotFoundError where nothing is."""
     try:
         text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror.lower()}") from None
     except UnicodeDecodeError:
         raise Unreadable(f"{path} is not a notebook: it is not text in UTF-8") from None
     if not text.strip():
@@ -123,8 +137,10 @@ def writable(folder):
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        blocking = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
-        why = f"{blocking} is a file" if blocking else (error.strerror or str(error)).lower()
+        above = [p for p in (folder, *folder.parents) if not p.is_dir() and (p.exists() or p.is_symlink())]
+        why = (error.strerror or str(error)).lower()
+        if above:
+            why = f"{above[0]} is a {'file' if above[0].exists() else 'link to nowhere'}"
         sys.exit(f"Nothing can be written to {folder}: {why}. Name another place: make … OUT=/tmp/course")
     return folder
 
@@ -137,18 +153,36 @@ def jobs(text):
 
 
 def write(path, content):
-    """Write text or bytes so that a kill leaves either the old file or the new one, never half of one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    """Write text or bytes so that a kill leaves either the old file or the new one, never half of one.
+
+    A file that was there keeps its permissions, a new one gets those that the user's umask leaves; a link stays a link.
+    """
+    path = Path(os.path.realpath(path))
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "xb") as file:
             file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
-        os.chmod(part, 0o644)  # mkstemp makes files that only their owner may read
+        if path.exists():
+            os.chmod(part, stat.S_IMODE(path.stat().st_mode))
         os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    except OSError as error:  # a full disk does not say which file it had no place for
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone_in(folder, way_out):
+    """Hold the lock on a folder that is written to; another run waits, and says for what and what else can be done."""
+    with alone(folder, f"Another run writes to {folder}: waiting until it has ended ({way_out}) …"):
+        yield
+
+
+def remove_parts(folder):
+    """Remove what a killed run left half-written beside the notebooks; only for who holds the lock on the folder."""
+    for path in [*Path(folder).glob(".*.ipynb.*.part"), *(Path(folder) / EVIDENCE).glob(".*.ipynb.*.part")]:
+        path.unlink(missing_ok=True)
 
 
 def said_by_checks(notebook):
@@ -178,6 +212,20 @@ def first_heading(notebook):
 
 
 # ---- running -------------------------------------------------------------------------------------------------------
+
+
+def as_tool(main):
+    """Run a tool's `main` as a program: Ctrl-C and a full disk end it in a sentence."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Interrupted; what was finished is kept.")
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        sys.exit(f"{error.strerror or error}{where}. What was finished is kept; a file that was there is as it was.")
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to tidy, so a last Ctrl-C need not be told
 
 
 @cache
@@ -210,13 +258,18 @@ def clean_environment(home):
     takes the asserts out of checks. `home` is an empty folder for IPython.
     """
     foreign = ("MPLBACKEND", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT")
-    foreign += ("PYTHONSAFEPATH", "PYTHONPLATLIBDIR", "PYTHONDEVMODE", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH")
+    foreign += ("PYTHONSAFEPATH", "PYTHONPLATLIBDIR", "PYTHONDEVMODE")
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    kept = {name: value for name, value in kept.items() if not name.startswith("JUPYTER_")}
     kept.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     kept.update(VECLIB_MAXIMUM_THREADS="1", PYDEVD_DISABLE_FILE_VALIDATION="1")
     kept.update(PYTHONPATH=str(ROOT), PYTHONIOENCODING="utf-8", PYTHONUTF8="1")
     # The kernel of this environment, even where the user has another one of the same name.
-    kept.update(JUPYTER_PREFER_ENV_PATH="1", JUPYTER_CONFIG_DIR=str(home), IPYTHONDIR=str(home))
+    # Its files lie in `home`, since the user's own home may be read-only.
+    kept.update(
+        dict.fromkeys(("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), str(home))
+    )
+    kept.update(JUPYTER_PREFER_ENV_PATH="1")
     spec = importlib.util.find_spec("matplotlib")
     if spec:  # its own defaults; MPLCONFIGDIR stays, since the list of fonts lies there
         kept["MATPLOTLIBRC"] = str(Path(spec.origin).parent / "mpl-data" / "matplotlibrc")
@@ -230,8 +283,6 @@ def run(path, out, timeout=TIMEOUT, name=None):
     is None or a dictionary with cell, message and source.
     """
     path, out, name = Path(path), Path(out), name or Path(path).name
-    out.parent.mkdir(parents=True, exist_ok=True)
-    report = out.with_name(f".{out.name}.report.part")
     begun = time.perf_counter()
 
     def failed(message):
@@ -240,37 +291,72 @@ def run(path, out, timeout=TIMEOUT, name=None):
 
     try:
         read(path)
-    except Unreadable as error:
+    except (Unreadable, FileNotFoundError) as error:
         return failed(str(error))
-    with tempfile.TemporaryDirectory(prefix="ipython-") as home:
-        command = [sys.executable, __file__, str(path), str(out), str(report), str(timeout)]
+    with tempfile.TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True) as home:
+        report = Path(home) / "report.json"
+        # Its input is a pipe that closes when we end it or die ourselves; and a terminal's Ctrl-C reaches us alone.
         process = subprocess.Popen(
-            command, env=clean_environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [sys.executable, __file__, str(path), str(out), str(report), str(timeout)],
+            env=clean_environment(home),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         _running.add(process)
+        if _ending.is_set():
+            process.stdin.close()
         try:
-            stderr = process.communicate()[1]
+            stderr = process.stderr.read().decode("utf-8", "replace")
+            process.wait()
             if report.exists():
                 return {**json.loads(report.read_text(encoding="utf-8")), "name": name}
             said = stderr.strip().splitlines()[-1:] or ["no message"]
             return failed(f"the process that ran it ended with status {process.returncode}: {said[0]}")
         finally:
             _running.discard(process)
-            report.unlink(missing_ok=True)
+            process.stdin.close()
+            process.stderr.close()
 
 
-_running = set()  # processes to end when we are ended
+_running, _ending = set(), threading.Event()  # processes to end when we are ended, and whether we are
+
+
+def end_with_parent():
+    """End this process and its kernel as soon as the pipe on our input closes: who started us is dead or told us to."""
+    os.read(0, 1)  # not sys.stdin.read, which would hold a lock that Python needs when it ends
+    for client in _clients:
+        process = getattr(getattr(client.km, "provisioner", None), "process", None)
+        if process and process.poll() is None:
+            process.kill()
+    os._exit(1)
+
+
+_clients = []  # of kernels that this process has started
+
+
+def find_fonts():
+    """Have matplotlib look for fonts once, here, and say here that it cannot keep their list, not in a notebook.
+
+    Where the user's home cannot be written to, it makes a temporary folder and names it in the environment.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with contextlib.suppress(ImportError):
+        importlib.import_module("matplotlib.font_manager")
 
 
 def run_all(paths, out_of, jobs=2, folder=NOTEBOOKS, timeout=TIMEOUT, done=lambda path, result: None):
     """Run notebooks, `jobs` at a time, with a bar and a line for each; `done` sees a result and may add to its line."""
     names = {path: name_of(path, folder) for path in paths}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))  # so that `finally` below is reached
-    pool, results = ThreadPoolExecutor(jobs), {}
-    # Longest first would end sooner, but in the order of the course a reader can begin with the first page.
-    futures = {pool.submit(run, p, out_of(p), timeout, names[p]): p for p in paths}
+    find_fonts()
+    pool, results, futures = ThreadPoolExecutor(jobs), {}, {}
     width = max(len(name) for name in names.values())
     try:
+        # Longest first would end sooner, but in the order of the course a reader can begin with the first page.
+        for path in paths:
+            futures[pool.submit(run, path, out_of(path), timeout, names[path])] = path
         with tqdm(total=len(paths), unit=" notebooks", disable=None, leave=False, dynamic_ncols=True) as bar:
             for future in as_completed(futures):
                 path, result = futures[future], future.result()
@@ -288,11 +374,14 @@ def run_all(paths, out_of, jobs=2, folder=NOTEBOOKS, timeout=TIMEOUT, done=lambd
     except KeyboardInterrupt:
         sys.exit("Interrupted; what was finished is kept.")
     finally:
+        _ending.set()
         for future in futures:
             future.cancel()
         for process in list(_running):
-            process.terminate()
+            with contextlib.suppress(OSError):
+                process.stdin.close()
         pool.shutdown()
+        _ending.clear()
     return [results[p] for p in paths]
 
 
@@ -354,6 +443,7 @@ def execute(notebook, folder, timeout=TIMEOUT, cells=None):
         on_cell_start=started,
         on_cell_executed=ended,
     )
+    _clients.append(client)
     try:
         client.execute()
     except CellExecutionError as error:
@@ -452,6 +542,7 @@ def describe_images(cell, output):
 
 
 def main(path, out, report, timeout):
+    threading.Thread(target=end_with_parent, daemon=True).start()
     notebook, begun, cells = read(path), time.perf_counter(), []
     error = execute(notebook, Path(path).resolve().parent, float(timeout), cells)
     seconds = time.perf_counter() - begun

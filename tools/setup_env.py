@@ -1,10 +1,12 @@
 """Make .venv with everything the course needs, in the versions of constraints.txt.
 
+A set-up may be killed at any moment, and two may be started at once: the next one repairs, the second one waits.
 Run by make.py with the system's Python. It must at least start on an old one, to say in one sentence what is
 missing; so nothing here is newer than Python 3.6, and nothing is imported from outside the standard library.
 """
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -12,9 +14,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows has msvcrt
+    import msvcrt
+
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = (3, 11)
@@ -28,6 +38,40 @@ NO_NETWORK = re.compile(
 
 def stop(sentence):
     sys.exit(sentence)  # to stderr, with exit status 1
+
+
+def try_lock(handle):
+    """Lock an open file; False if another process has it. A file system that knows no locks lets everybody in."""
+    try:
+        if fcntl:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError if fcntl else PermissionError)
+    return True
+
+
+@contextlib.contextmanager
+def alone(folder, busy):
+    """Hold a lock on a folder, which dies with its process; who has to wait for it says `busy`. Gives its handle.
+
+    The folder itself is locked, so that no file of ours stays in it. Windows locks only files: there it is one of the
+    user's temporary files.
+    """
+    place, flags = str(folder), os.O_RDONLY
+    if fcntl is None:
+        name = "what-i-cannot-create-%s.lock" % hashlib.sha256(os.path.realpath(place).encode()).hexdigest()[:16]
+        place, flags = os.path.join(tempfile.gettempdir(), name), os.O_RDWR | os.O_CREAT
+    handle = os.open(place, flags)
+    try:
+        if not try_lock(handle):
+            print(busy, flush=True)
+            while not try_lock(handle):
+                time.sleep(0.2)
+        yield handle
+    finally:
+        os.close(handle)  # which unlocks
 
 
 def check_python(version=sys.version_info, which=shutil.which):
@@ -190,7 +234,10 @@ def explain(log):
             "(or it broke off): connect and run make again."
         )
     if "No space left on device" in log:
-        return "The disk is full: the course needs about 3 GB (7 GB with a CUDA build of torch)."
+        return (
+            "The disk is full, or that of temporary files (%s): the course needs about 3 GB "
+            "(7 GB with a CUDA build of torch)." % tempfile.gettempdir()
+        )
     errors = re.findall(r"^\s*(?:ERROR|error): (.*)", log, re.MULTILINE)
     return "pip failed: %s (all it said is in .venv/setup.log)." % (
         errors[-1].rstrip(".") if errors else "no reason given"
@@ -253,11 +300,15 @@ def commands(python, torch="", pins=""):
     return first + [pip + ["-e", ".[test]"]]
 
 
-def install(python, root):
-    """Run pip in the environment; its whole output goes to .venv/setup.log, and is returned if it failed, else None."""
+def install(python, root, lock=None):
+    """Run pip in the environment; its whole output goes to .venv/setup.log, and is returned if it failed, else None.
+
+    pip keeps the lock, too: if this process is killed, the next set-up waits until its pip has ended as well.
+    """
     env = pip_environment(python)
     todo = commands(python, os.environ.get("TORCH", ""), os.environ.get("PINS", ""))
-    log, display, failed = [], Display(), 0
+    log, display, failed, pip = [], Display(), 0, None
+    kept = {"pass_fds": (lock,)} if lock is not None and os.name != "nt" else {}
     try:
         with open(str(root / ".venv" / "setup.log"), "w", encoding="utf-8") as file:
             for command in todo:
@@ -268,6 +319,7 @@ def install(python, root):
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
+                    **kept,
                 )
                 for raw in pip.stdout:
                     line = raw.decode("utf-8", "replace")
@@ -280,6 +332,9 @@ def install(python, root):
                     break
     finally:
         display.close()
+        if pip and pip.poll() is None:  # interrupted, or the log cannot be written
+            pip.terminate()
+            pip.wait()
     return "".join(log) if failed else None
 
 
@@ -292,19 +347,35 @@ def advice(system=sys.platform, environment=os.environ, exists=os.path.exists):
 
 
 def make_venv(venv):
-    command = [sys.executable, "-m", "venv", "--clear", str(venv)]
-    made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    """An environment without packages, marked as unfinished before there is anything in it."""
+    venv.mkdir(exist_ok=True)
+    (venv / "unfinished").touch()
+    # what `venv --clear` does, but for the mark; a link to a folder elsewhere stays a link
+    for path in venv.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(str(path))
+        elif path.name != "unfinished":
+            path.unlink()
+    made = subprocess.run([sys.executable, "-m", "venv", str(venv)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if made.returncode:
-        stop("Python could not make .venv: %s" % " ".join(made.stdout.decode("utf-8", "replace").split())[:300])
+        stop("Python could not make .venv: %s" % " ".join(made.stdout.decode("utf-8", "replace").split())[-300:])
 
 
 def main(root=ROOT):
-    venv = root / ".venv"
-    stamp, unfinished, python = venv / "ready", venv / "unfinished", python_of(venv)
     if is_ready(root):
         return
     check_python()
-    again = stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint(root, version_of(venv))
+    with alone(root, "Another set-up is at work here: waiting until it has ended …") as lock:
+        if not is_ready(root):
+            set_up(root, lock)
+
+
+def set_up(root, lock=None):
+    venv = root / ".venv"
+    stamp, unfinished, python = venv / "ready", venv / "unfinished", python_of(venv)
+    if not venv.is_dir() and (venv.exists() or venv.is_symlink()):
+        stop(".venv is %s: remove it, then run make again." % ("a file" if venv.exists() else "a link to nowhere"))
+    again = stamp.exists() and stamp.read_bytes() == fingerprint(root, version_of(venv)).encode()
     what = "Repairing .venv: its Python is gone, or a package" if again else "Setting up .venv"
     print("%s (once; some minutes, depending on the network) …" % what, flush=True)
     if advice():
@@ -319,7 +390,7 @@ def main(root=ROOT):
         unfinished.touch()
         if stamp.exists():
             stamp.unlink()
-        log = install(python, root)
+        log = install(python, root, lock=lock)
         if log is not None:
             if "Installing collected packages" not in log:
                 unfinished.unlink()  # pip downloads everything before it installs anything: nothing is half done

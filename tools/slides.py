@@ -9,7 +9,7 @@ from pathlib import Path
 
 import browser
 import pages
-from runner import NOTEBOOKS, ROOT, find, read_all, shelf, writable, write
+from runner import NOTEBOOKS, ROOT, as_tool, find, read_all, shelf, writable, write
 
 
 def main(arguments=None):
@@ -82,4 +82,4 @@ def to_pdf(path, open_file):
 
 
 if __name__ == "__main__":
-    main()
+    as_tool(main)

@@ -4,20 +4,27 @@ A notebook's metadata keeps a hash of the code its outputs came from, so that on
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
+
+if __name__ == "__main__":  # Ctrl-C while the libraries are loaded: there is nothing to tidy yet, and nothing to tell
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from runner import (
     NOTEBOOKS,
     TIMEOUT,
     Unreadable,
+    alone_in,
+    as_tool,
     dumps,
     find,
     jobs,
     name_of,
     normalise,
     read,
+    remove_parts,
     run_all,
     said_by_checks,
     source_hash,
@@ -33,10 +40,16 @@ def main(arguments=None):
     parser.add_argument("--folder", type=Path, default=NOTEBOOKS)
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds a notebook may take")
     options = parser.parse_args(arguments)
+    paths = find(options.names, options.folder, evidence=options.all or not options.names)
+    with alone_in(options.folder, "Ctrl-C ends this one"):
+        store(options, paths)
 
+
+def store(options, paths):
+    remove_parts(options.folder)
     force = options.all or bool(options.names)
     changed, failed = [], []
-    for path in find(options.names, options.folder, evidence=options.all or not options.names):
+    for path in paths:
         try:
             if force or is_changed(read(path)):
                 changed.append(path)
@@ -48,7 +61,7 @@ def main(arguments=None):
     if not changed and not failed:
         print("No notebook changed since its outputs were stored: nothing to run (ALL=1 runs all).")
         return
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="store-") as scratch:
         before = {path: path.read_bytes() for path in changed}
 
         def done(path, result):
@@ -95,4 +108,4 @@ def tidy(path):
 
 
 if __name__ == "__main__":
-    main()
+    as_tool(main)

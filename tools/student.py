@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pages
-from runner import NOTEBOOKS, ROOT, dumps, find, name_of, normalise, read_all, tags, writable, write
+from runner import NOTEBOOKS, ROOT, as_tool, dumps, find, name_of, normalise, read_all, tags, writable, write
 
 TOP = "what-i-cannot-create"
 FILES = ("README.md", "CONTRIBUTING.md", "LICENSE", "LICENSE-text", "Makefile", "make.py")
@@ -74,4 +74,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    as_tool(main)
