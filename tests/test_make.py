@@ -118,7 +118,7 @@ def test_clean_removes_what_was_built_and_keeps_the_rest(project):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_interrupted_may_tidy_up_first(project, how):
     tidy = "import pathlib, signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(9))\n"
-    tidy += "pathlib.Path('begun').touch()\ntry:\n    time.sleep(60)\n"
+    tidy += "try:\n    pathlib.Path('begun').touch()\n    time.sleep(60)\n"
     tidy += "except KeyboardInterrupt:\n    sys.exit(9)\nfinally:\n    time.sleep(1); pathlib.Path('tidied').touch()\n"
     (project / "tools" / "student.py").write_text(tidy)
     process = subprocess.Popen([sys.executable, "make.py", "student"], cwd=project, start_new_session=True)

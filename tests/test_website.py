@@ -290,7 +290,7 @@ def test_formulas_of_the_package_are_drawn_without_errors(site, visit, html):
         page.wait_for_selector("mjx-container svg")
         assert page.locator("mjx-merror, [data-mjx-error]").count() == 0 and failed == [], name
         blocks = page.locator("div.math").count()
-        assert page.locator("div.math mjx-container svg").count() == blocks, name
+        assert page.locator("div.math > mjx-container > svg").count() == blocks, name
         wide = page.evaluate(
             "[...document.querySelectorAll('div.math')].filter(d => d.scrollWidth > d.clientWidth + 1).length"
         )

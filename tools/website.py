@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import pages
 from course import bare, duration, newest
-from runner import NOTEBOOKS, ROOT, Unreadable, dumps, name_of, shelf, tags, writable, write
+from runner import NOTEBOOKS, ROOT, Unreadable, as_tool, dumps, name_of, shelf, tags, writable, write
 
 HERE = Path(__file__).resolve().parent / "templates" / "site"
 ANCHORED = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?:([^)\s#:]+)\.ipynb)?#([^)\s]+)\)")
@@ -345,10 +345,9 @@ def package(modules, spoken=""):
     for module in modules:
         outer, _, inner = module.path.partition(".")
         files = [m for m in modules if m.path.startswith(f"{module.path}.")]
-        lines = [f"# {_markdown(module.title)}" if inner else f"# course_utils.{outer}", ""]
-        if inner:
-            offered = ", ".join(f"`{outer}.{name}`" for name in module.exported)
-            lines += [f"`course_utils.{module.path}`" + (f" · in a notebook {offered}" if offered else ""), ""]
+        offered = ", ".join(f"`{outer}.{name}`" for name in module.exported) if inner else ""
+        where = f"`course_utils.{module.path}`" + (f" · in a notebook {offered}" if offered else "")
+        lines = [f"# {_markdown(module.title) if inner else outer}", "", where, ""]
         lines += ["```{eval-rst}", f".. automodule:: course_utils.{module.path}"]
         if not files:
             lines.append(f"   :members: {', '.join(_shown(module, spoken))}".rstrip())
@@ -388,4 +387,4 @@ def _toctree(entries):
 
 
 if __name__ == "__main__":
-    main()
+    as_tool(main)
