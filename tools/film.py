@@ -30,7 +30,9 @@ HIDDEN = 0.93  # grey of a pixel that is not drawn yet
 def train(model, optimizer, batches, loss):
     for x in progress(batches):
         value = loss(model, x).mean()
-        optimizer.zero_grad(); value.backward(); optimizer.step()
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
     return model.eval()
 
 
@@ -83,9 +85,13 @@ def game():
                 frames.append(points(generator(z), ring[:300]))
         fake = generator.sample(len(real))
         loss = (F.softplus(-discriminator(real)) + F.softplus(discriminator(fake.detach()))).mean()
-        opt_d.zero_grad(); loss.backward(); opt_d.step()
+        opt_d.zero_grad()
+        loss.backward()
+        opt_d.step()
         loss = F.softplus(-discriminator(fake)).mean()
-        opt_g.zero_grad(); loss.backward(); opt_g.step()
+        opt_g.zero_grad()
+        loss.backward()
+        opt_g.step()
     return frames + [frames[-1]] * (FRAMES - len(frames))
 
 
