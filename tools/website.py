@@ -53,13 +53,14 @@ def main(arguments=None):
     parser.add_argument("--folder", type=Path, default=NOTEBOOKS)
     parser.add_argument("--course", type=Path, default=ROOT / "build" / "course", help="where make course wrote")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "site")
+    parser.add_argument("--repository", help="the repository's address, where pyproject.toml does not tell it")
     parser.add_argument("--keep", type=Path, help="keep Sphinx's sources in this folder")
     options = parser.parse_args(arguments)
     writable(options.out.parent)
     with tempfile.TemporaryDirectory(prefix="site-") as room:
         sources = options.keep or Path(room) / "sources"
         sources.mkdir(parents=True, exist_ok=True)
-        repository = address()
+        repository = options.repository or address()
         originals = collect(options.folder, options.course, sources, repository)
         write(sources / "conf.py", configuration(repository, *references(package_modules())))
         build(sources, Path(room) / "html", options.out, originals)
