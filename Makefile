@@ -4,13 +4,10 @@ PYTHON ?= python3
 export PYTHON NB ALL JOBS OUT FILE CSV PDF TORCH PINS REPOSITORY
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab notebooks student grade slides site bench gpu calibrate pins clean distclean
+.PHONY: help course test lab setup notebooks student grade slides site bench gpu calibrate pins clean distclean
 
-course test lab notebooks student grade slides site bench gpu calibrate pins clean distclean:
+course test lab setup notebooks student grade slides site bench gpu calibrate pins clean distclean help:
 	@$(run) $@
-
-help: ## print the list of targets
-	@$(run)
 
 # -E: no search path of the user's. The Python of .venv answers where it has one, so that a tool asks for no other.
 define run

@@ -58,6 +58,11 @@ class Variables(dict):
 # ---- targets: each gives the commands of the environment's Python that it consists of ------------------------------
 
 
+def setup(v):
+    """make .venv, or repair it, and do nothing else"""
+    return []
+
+
 def course(v):
     """run the notebooks, write readable pages to build/course (NB=01 only that one, ALL=1 the evidence, too)"""
     return [["tools/course.py"] + v.jobs() + ["--out", v.out("course")] + v.option("ALL", "--all") + v.words("NB")]
@@ -99,7 +104,7 @@ def slides(v):
 
 
 def site(v):
-    """make one site of all notebooks and of the package, with search, in build/site (after make course)"""
+    """make one site of all notebooks and of the package, with search, in build/site (best after make course ALL=1)"""
     where = ["--repository", v["REPOSITORY"]] if v.get("REPOSITORY") else []
     return [["tools/website.py", "--course", v.out("course"), "--out", v.out("site")] + where]
 
@@ -141,6 +146,12 @@ def clean(v):
     return []
 
 
+def help_(v):
+    """print this list"""
+    print(usage())
+    return []
+
+
 def distclean(v):
     """clean, and remove .venv too"""
     clean(v)
@@ -148,9 +159,10 @@ def distclean(v):
     return []
 
 
-TARGETS = (course, test, lab, notebooks, student, grade, slides, site, bench, gpu, calibrate, pins, clean, distclean)
-BY_NAME = {target.__name__: target for target in TARGETS}
-WITHOUT_ENVIRONMENT = (pins, clean, distclean)
+TARGETS = (lab, course, test, setup, notebooks, student, grade, slides, site, bench, gpu, calibrate, pins)
+TARGETS += (clean, distclean, help_)
+BY_NAME = {target.__name__.rstrip("_"): target for target in TARGETS}
+WITHOUT_ENVIRONMENT = (pins, clean, distclean, help_)
 
 
 def usage():

@@ -65,7 +65,7 @@ def test_make_asks_every_time_whether_the_environment_is_ready(project):
 @POSIX
 def test_make_and_make_py_have_the_same_targets_and_hand_over_the_variables(project):
     listed = run(["make"], project).stdout
-    assert listed == make_py(project).stdout and "make course" in listed
+    assert listed == make_py(project).stdout == make_py(project, "help").stdout and "make course" in listed
     names = [line.split()[1] for line in listed.splitlines() if line.startswith("  make ")]
     for name in names:
         assert run(["make", "-n", name], project).returncode == 0, name

@@ -650,7 +650,10 @@ def test_slides_load_only_files_beside_them(tmp_path, capsys):
 # ---- set-up ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("found, way_out", [("python3.12", "make PYTHON=python3.12"), (None, "install a newer one")])
+@pytest.mark.parametrize(
+    "found, way_out",
+    [("python3.12", "run make lab PYTHON=python3.12"), (None, "install a newer one, then make lab PYTHON=python3.13")],
+)
 def test_set_up_refuses_an_old_python(found, way_out):
     with pytest.raises(SystemExit, match=f"needs Python 3.11 or newer, but this is Python 3.9: .*{way_out}"):
         setup_env.check_python((3, 9, 1), which=lambda name: name == found)

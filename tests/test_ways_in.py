@@ -70,7 +70,7 @@ def test_binder_and_conda_take_a_python_of_the_course_and_the_pinned_versions():
     script = ROOT / ".binder" / "postBuild"
     lines = [line for line in script.read_text(encoding="utf-8").splitlines() if " install " in line]
     assert len(lines) == 3 and all("-c constraints.txt" in line for line in lines)
-    assert "--torch-backend cpu" in lines[1] and "torchvision" in lines[1] and lines[2].endswith("-e .")
+    assert "--torch-backend cpu" in lines[1] and "torchvision" in lines[1] and lines[2].endswith('-e ".[scale]"')
     if os.name != "nt":
         assert os.access(script, os.X_OK) and subprocess.run(["bash", "-n", str(script)]).returncode == 0
 

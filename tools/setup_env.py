@@ -27,7 +27,7 @@ except ImportError:  # Windows has msvcrt
     fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent
-NEEDED = (3, 11)
+NEEDED, KNOWN = (3, 11), (3, 14)  # the least, and the newest that has been tried
 NO_NETWORK = re.compile(
     "name resolution|nodename nor servname|getaddrinfo|Name or service not known|NewConnectionError|NameResolutionError"
     "|Network is unreachable|Failed to establish a new connection|ProxyError|ConnectTimeoutError|Read timed out"
@@ -77,10 +77,9 @@ def alone(folder, busy):
 def check_python(version=sys.version_info, which=shutil.which):
     """Stop with one sentence unless this Python can make the environment."""
     if tuple(version[:2]) < NEEDED:
-        newer = [name for name in ("python3.13", "python3.12", "python3.11") if which(name)]
-        way_out = "install a newer one, then name it: make PYTHON=python3.12"
-        if newer:
-            way_out = "run make PYTHON=%s" % newer[0]
+        newer = [minor for minor in range(KNOWN[1], NEEDED[1] - 1, -1) if which("python3.%d" % minor)]
+        command = "py -3.%d make.py lab" if os.name == "nt" else "make lab PYTHON=python3.%d"
+        way_out = ("run " if newer else "install a newer one, then ") + command % (newer[0] if newer else 13)
         stop("The course needs Python 3.11 or newer, but this is Python %d.%d: %s." % (version[0], version[1], way_out))
     for module in ("venv", "ensurepip"):
         if importlib.util.find_spec(module) is None:
@@ -237,6 +236,11 @@ def explain(log):
         return (
             "The disk is full, or that of temporary files (%s): the course needs about 3 GB "
             "(7 GB with a CUDA build of torch)." % tempfile.gettempdir()
+        )
+    if sys.version_info[:2] > KNOWN:
+        return (
+            "pip failed under Python %d.%d; the course has been tried with 3.11 to 3.14: name one of these, as in "
+            "make lab PYTHON=python3.14 (what pip said is in .venv/setup.log)." % sys.version_info[:2]
         )
     errors = re.findall(r"^\s*(?:ERROR|error): (.*)", log, re.MULTILINE)
     return "pip failed: %s (all it said is in .venv/setup.log)." % (
